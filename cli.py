@@ -1,0 +1,343 @@
+"""Shortlist from a terminal: check a file, fine-tune on it, predict, rank a results table, serve the pages.
+
+Exit code 0: done; 2: bad input, one sentence on stderr; 1: something else failed. With --json stdout
+holds one JSON document and nothing else; progress goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from engine import errors
+from engine.records import Issue, Method, Role, RunStatus, Task
+
+BAD_INPUT = (
+    errors.DatasetError,
+    errors.ConfigError,
+    errors.TableError,
+    errors.ModelError,
+    errors.NotFoundError,
+)
+
+app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
+TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
+MapOption = Annotated[
+    list[str] | None, typer.Option("--map", metavar="ROLE=COLUMN", help="Use a column as a role; repeatable.")
+]
+
+
+@app.command()
+def check(file: File, task: TaskOption = None, map: MapOption = None, json: Json = False) -> None:
+    """Say what a file holds, what is wrong with it, and how it would be split."""
+    from engine import dataset
+
+    built = dataset.build(file, task=task, roles=_roles(map))
+    facts = {
+        "task": str(built.task),
+        "roles": {str(role): column for role, column in built.roles.items()},
+        "rows": built.total_rows,
+        "usable_rows": len(built.rows),
+        "issues": [issue.to_dict() for issue in built.issues],
+        "splits": {name: len(rows) for name, rows in built.splits.items()},
+    }
+    if json:
+        _print_json(facts)
+        return
+    roles = ", ".join(f"{role} = {column}" for role, column in facts["roles"].items())
+    usable = f"{len(built.rows)} of {built.total_rows} rows usable"
+    out.print(f"{built.file_name}: {built.task}, {usable} ({roles})", markup=False)
+    out.print("Split: " + ", ".join(f"{count} {name}" for name, count in facts["splits"].items()))
+    for issue in built.issues:
+        out.print(_issue_line(issue), markup=False)
+
+
+@app.command()
+def tune(
+    file: File,
+    model: Annotated[str, typer.Option(help="Base model; `models` lists them.")],
+    method: Annotated[Method, typer.Option(help="LoRA or full fine-tuning.")],
+    k: Annotated[int, typer.Option(min=1, max=64, help="Number of shortlist configs.")] = 4,
+    train_size: Annotated[int | None, typer.Option(min=1, help="Train on this many rows only.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Your own test file; else a part of FILE.")] = None,
+    metric: Annotated[str | None, typer.Option(help="The metric that selects and reports.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    task: TaskOption = None,
+    map: MapOption = None,
+    json: Json = False,
+) -> None:
+    """Train the untuned base, the default and the shortlist on a file, and say which model to use."""
+    from engine import dataset
+    from jobs import stack, studies
+
+    started = time.monotonic()
+    data = dataset.build(file, task=task, roles=_roles(map), test_path=test, seed=seed)
+    plan = studies.plan(data, model, method, k=k, metric=metric, seed=seed, train_size=train_size)
+    with stack.start(user="terminal"):
+        study = studies.create(plan, data, original=file)
+        studies.launch(study.study)
+        _follow(study.study)
+    facts = {**_study_facts(study.study), "wall_seconds": round(time.monotonic() - started, 1)}
+    if json:
+        _print_json(facts)
+    else:
+        _print_study(facts)
+    if not any(run["status"] == RunStatus.FINISHED and run["config"] for run in facts["runs"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def predict(
+    study_or_run: Annotated[str, typer.Argument(metavar="STUDY|RUN")],
+    file: Annotated[Path, typer.Argument(help="Rows without labels, columns as in the study's file.")],
+    to: Annotated[Path | None, typer.Option("--out", help=".csv, .jsonl or .parquet; else stdout.")] = None,
+) -> None:
+    """Let a study's winner, or one run, answer new rows."""
+    from jobs import predictions
+
+    table = predictions.predict(study_or_run, file)
+    if to is None:
+        sys.stdout.write(predictions.encode(table, ".csv").decode())
+        return
+    to.write_bytes(predictions.encode(table, to.suffix.lower()))
+    err.print(f"{len(table)} predictions written to {to}.")
+
+
+@app.command()
+def rank(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet; see README, Rank a table.")],
+    tolerance: Annotated[float, typer.Option(help="Within this share of the best: covered.")] = 0.03,
+    lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="Score is a loss.")] = False,
+    top: Annotated[int | None, typer.Option(min=1, help="Print the first N configs only.")] = None,
+    config_columns: Annotated[str | None, typer.Option(help="Comma-separated; else by their names.")] = None,
+    json: Json = False,
+) -> None:
+    """Rank the configs of any results table by Coverage-based Search."""
+    from engine import shortlist
+
+    columns = None if config_columns is None else [name.strip() for name in config_columns.split(",")]
+    ranked = shortlist.rank_table(table, tolerance, lower_is_better, columns)
+    for note in ranked.notes:
+        err.print(note, markup=False)
+    if json:
+        _print_json(ranked.to_json(top))
+        return
+    for group in ranked.to_json(top):
+        _print_ranking(group)
+
+
+@app.command()
+def models(json: Json = False) -> None:
+    """List the base models, what fits them, and where their shortlist comes from."""
+    from engine import models as registry
+
+    facts = [model.to_dict() for model in registry.registry()]
+    if json:
+        _print_json(facts)
+        return
+    _print_table(
+        ("model", "parameters", "methods", "shortlist"),
+        [(m["id"], f"{m['parameters']:,}", ", ".join(m["methods"]), m["shortlist"]) for m in facts],
+    )
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8501,
+    host: Annotated[str, typer.Option(help="0.0.0.0 opens the pages to other machines.")] = "127.0.0.1",
+    workers: Annotated[int | None, typer.Option(min=0, help="Worker processes for studies.")] = None,
+) -> None:
+    """Serve the pages, with Redis and workers behind them, until Ctrl-C."""
+    from jobs import web
+
+    raise typer.Exit(web.serve(host, port, workers))
+
+
+@app.command()
+def worker(workers: Annotated[int | None, typer.Option(min=1, help="Processes to start.")] = None) -> None:
+    """Run workers for the Redis of REDIS_URL (or this home's) until Ctrl-C."""
+    from engine import settings
+    from jobs import stack
+
+    current = settings.current()
+    stack.supervise(current, workers or stack.worker_count(current), current.grid_workers)
+
+
+@app.command()
+def doctor(json: Json = False) -> None:
+    """Check this machine and home; say what is wrong and how to fix it."""
+    from jobs import doctor as checks
+
+    findings = checks.examine()
+    if json:
+        _print_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = "ok " if finding.ok else "FIX"
+            out.print(f"{mark} {finding.name}: {finding.found} {finding.fix}".rstrip(), markup=False)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def rebuild() -> None:
+    """Build the database anew from the run folders; refuses while the pages are served."""
+    from engine import settings, store
+
+    counts = store.rebuild(settings.current())
+    out.print(f"Rebuilt: {counts['studies']} studies, {counts['runs']} runs, {counts['events']} events.")
+
+
+def _roles(pairs: list[str] | None) -> dict[Role, str] | None:
+    """`role=column` pairs as a mapping; None when there are none."""
+    roles: dict[Role, str] = {}
+    for pair in pairs or []:
+        role, found, column = pair.partition("=")
+        if not found or role not in set(Role):
+            known = ", ".join(Role)
+            raise errors.ConfigError(f"--map needs ROLE=COLUMN with a role of {known}, but is {pair!r}.")
+        roles[Role(role)] = column
+    return roles or None
+
+
+def _follow(study: str) -> None:
+    """Report on stderr until every run of the study has ended."""
+    from jobs import studies
+
+    said: dict[str, str] = {}
+    while True:
+        view = studies.status(study)
+        for run in view.runs:
+            text = run.sentence
+            if said.get(run.spec.run) != text:
+                said[run.spec.run] = text
+                err.print(f"{run.spec.name}: {text}", markup=False)
+        if view.is_over:
+            return
+        time.sleep(0.5)
+
+
+def _study_facts(study: str) -> dict[str, Any]:
+    """The study as the JSON contract of `tune` has it."""
+    from jobs import studies
+
+    view = studies.status(study)
+    summary = studies.summarize(study)
+    return {
+        "study": study,
+        "model": view.study.model,
+        "method": str(view.study.method),
+        "task": str(view.study.task),
+        "metric": view.study.metric,
+        "runs": [_run_facts(run) for run in view.runs],
+        "winner": summary.winner_run,
+        "verdict": summary.verdict,
+    }
+
+
+def _run_facts(run: Any) -> dict[str, Any]:
+    result = run.result
+    return {
+        "run": run.spec.run,
+        "kind": str(run.spec.kind),
+        "name": run.spec.name,
+        "rank": run.spec.rank,
+        "config": None if run.spec.config is None else run.spec.config.to_dict(),
+        "status": str(run.status),
+        "dev": result.dev.to_dict() if result and result.dev else None,
+        "test": result.test.to_dict() if result and result.test else None,
+        "seconds": result.seconds if result else None,
+    }
+
+
+def _print_study(facts: Mapping[str, Any]) -> None:
+    rows = [
+        (run["name"], run["status"], _points(run["dev"]), _points(run["test"]), _seconds(run["seconds"]))
+        for run in facts["runs"]
+    ]
+    _print_table(("run", "status", f"dev {facts['metric']}", "test (95 % interval)", "time"), rows)
+    out.print(facts["verdict"], markup=False)
+    out.print(f"Study {facts['study']}, {facts['wall_seconds']:.0f} s.", markup=False)
+
+
+def _print_ranking(group: Mapping[str, Any]) -> None:
+    complete = "complete" if group["complete"] else f"{group['missing']} (config, cell) pairs missing"
+    out.print(f"\n{group['model'] or 'all models'}, {group['method']}: {group['cells']} cells, {complete}")
+    _print_table(
+        ("rank", "config", "S", "covers", "new", "cumulative"),
+        [
+            (
+                str(entry["rank"]),
+                ", ".join(f"{name} {value}" for name, value in entry["config"].items()),
+                f"{entry['score']:.3f}",
+                str(entry["covers"]),
+                str(entry["new"]),
+                f"{100 * entry['cumulative_coverage']:.0f} %",
+            )
+            for entry in group["ranking"]
+        ],
+    )
+
+
+def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(*header, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table, markup=False)
+
+
+def _seconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds:.0f} s"
+
+
+def _points(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return "-"
+    return f"{100 * score['value']:.1f} ({100 * score['low']:.1f} to {100 * score['high']:.1f})"
+
+
+def _issue_line(issue: Issue) -> str:
+    where = "" if issue.row is None else f" row {issue.row}"
+    return f"{issue.severity}{where} [{issue.code}] {issue.message}"
+
+
+def _print_json(document: Any) -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+
+
+def main() -> int:
+    """Run the command of sys.argv; the exit code of the module's docstring."""
+    try:
+        return int(app(standalone_mode=False) or 0)
+    except BAD_INPUT as error:
+        code = 2
+        sentence = str(error)
+    except errors.ShortlistError as error:
+        code = 1
+        sentence = str(error)
+    except typer.TyperException as error:
+        code = error.exit_code
+        sentence = error.format_message()
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+        sentence = "Stopped. What has finished is kept."
+    err.print(sentence, markup=False, soft_wrap=True)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
