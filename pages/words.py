@@ -1,0 +1,63 @@
+"""How pages write numbers (points, times, sizes, ages) and text that must not be read as Markdown."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from engine.records import Score
+
+MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
+
+
+def plain(text: str) -> str:
+    """Text from files and people for a widget that reads Markdown: every sign of it escaped."""
+    return MARKDOWN.sub(r"\\\1", text)
+
+
+def points(score: Score | None, loss: bool = False) -> str:
+    """A score with its interval: '71.2 (65.0 to 76.8)'; a loss in nats."""
+    if score is None:
+        return "not scored"
+    factor, digits = (1, 3) if loss else (100, 1)
+    value, low, high = (f"{factor * number:.{digits}f}" for number in (score.value, score.low, score.high))
+    return f"{value} ({low} to {high})"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds in the unit that a person would choose: '8 s', '3 min', '1.5 h'."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def size(count: float) -> str:
+    """Bytes as MB or GB."""
+    return f"{count / 1e6:.0f} MB" if count < 1e9 else f"{count / 1e9:.1f} GB"
+
+
+def count(number: int) -> str:
+    """Parameters or rows: '1.2 M', '8 B', '400'."""
+    for unit, word in ((1e9, "B"), (1e6, "M")):
+        if number >= unit:
+            return f"{number / unit:.2g} {word}" if number < 100 * unit else f"{number / unit:.0f} {word}"
+    return f"{number:,}"
+
+
+def age(created: float, now: float | None = None) -> str:
+    """How long ago a time was: 'just now', '5 min ago', '3 days ago'."""
+    seconds = (time.time() if now is None else now) - created
+    if seconds < 60:
+        return "just now"
+    for unit, word in ((86_400, "day"), (3_600, "hour"), (60, "min")):
+        if seconds >= unit:
+            number = int(seconds // unit)
+            return f"{number} {word}{'s' if number > 1 and word != 'min' else ''} ago"
+    return "just now"
+
+
+def clock(created: float) -> str:
+    """A time of day on this machine: '14:05:09'."""
+    return time.strftime("%H:%M:%S", time.localtime(created))
