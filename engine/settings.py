@@ -1,0 +1,63 @@
+"""Where Shortlist keeps its state and what it starts; every value can be set by a SHORTLIST_* variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What a person may set from outside; read anew at each use, so that tests and forks see their own."""
+
+    model_config = SettingsConfigDict(env_prefix="SHORTLIST_", frozen=True, env_ignore_empty=True)
+
+    home: Path = Field(default_factory=lambda: Path(platformdirs.user_data_dir("shortlist", appauthor=False)))
+    artifacts: str | None = None
+    """A path or an fsspec URL shared by all machines; None: `home`/artifacts."""
+    redis_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("REDIS_URL", "SHORTLIST_REDIS_URL", "redis_url")
+    )
+    """None: a Redis of our own on a private socket."""
+    workers: int | None = Field(default=None, ge=0)
+    """Worker processes for studies; None: one per GPU, without a GPU as jobs.stack measures."""
+    grid_workers: int = Field(default=0, ge=0)
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().resolve()
+
+    @field_validator("artifacts")
+    @classmethod
+    def _absolute_unless_url(cls, artifacts: str | None) -> str | None:
+        if artifacts is None or "://" in artifacts:
+            return artifacts
+        return str(Path(artifacts).expanduser().resolve())
+
+    @property
+    def artifact_root(self) -> str:
+        """Where datasets and studies are kept."""
+        return self.artifacts or str(self.home / "artifacts")
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file; only the web process opens it."""
+        return self.home / "shortlist.duckdb"
+
+    @property
+    def locks(self) -> Path:
+        """Folder of lock files of this machine."""
+        return self.home / "locks"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the log files of Redis, workers and the stack."""
+        return self.home / "logs"
+
+
+def current() -> Settings:
+    """The settings of this moment's environment."""
+    return Settings()

@@ -1,0 +1,160 @@
+"""What a study will run, before anything is written: default, shortlist, own configs, base, baselines."""
+
+from __future__ import annotations
+
+import secrets
+import string
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine import baselines, evaluate, grids, models, prompts, shortlist, space
+from engine.dataset import Dataset
+from engine.errors import ConfigError, ModelError
+from engine.models import BaseModel
+from engine.records import Config, Method, RunKind, RunSpec, Study
+from engine.shortlist import Shortlist
+
+MOST_RUNS = 64
+_ALPHABET = string.digits + string.ascii_lowercase
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What a person chose. `left_out`: ranks of the shortlist not to run; `custom`: own configs to run."""
+
+    dataset: Dataset
+    model: str
+    method: Method
+    k: int = 4
+    name: str | None = None
+    metric: str | None = None
+    seed: int = 0
+    train_size: int | None = None
+    template: str | None = None
+    max_length: int | None = None
+    time_cap_minutes: float | None = None
+    left_out: tuple[int, ...] = ()
+    custom: tuple[Config, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study that could be created; its runs in the order in which they will be taken up."""
+
+    study: Study
+    specs: tuple[RunSpec, ...]
+    shortlist: Shortlist
+    model: BaseModel
+
+
+def make(request: PlanRequest) -> Plan:
+    """The plan; raises ConfigError or ModelError in one sentence when the choice cannot be run."""
+    model = models.get(request.model)
+    metric = _checked_metric(request)
+    _check(request, model)
+    excluded = grids.datasets_sharing_rows(request.dataset.input_hashes(), grids.current())
+    chosen = shortlist.recommend(model, request.method, request.k, exclude=excluded)
+    study_id = new_study_id()
+    specs = tuple(_numbered(request, chosen, metric, study_id))
+    if len(specs) > MOST_RUNS:
+        raise ConfigError(
+            f"A study has at most {MOST_RUNS} runs, but this one has {len(specs)}. Choose fewer."
+        )
+    return Plan(_study(request, chosen, metric, study_id, specs), specs, chosen, model)
+
+
+def new_study_id() -> str:
+    """s-YYYYMMDD-xxxxxx."""
+    tail = "".join(secrets.choice(_ALPHABET) for _ in range(6))
+    return f"s-{time.strftime('%Y%m%d', time.gmtime())}-{tail}"
+
+
+def _checked_metric(request: PlanRequest) -> str:
+    known = evaluate.METRICS[request.dataset.task]
+    if request.metric is None:
+        return str(known[0])
+    if request.metric not in known:
+        names = ", ".join(known)
+        raise ConfigError(
+            f"The metric of {request.dataset.task} must be one of {names}, but is {request.metric!r}."
+        )
+    return request.metric
+
+
+def _check(request: PlanRequest, model: BaseModel) -> None:
+    if request.method not in model.methods:
+        fitting = ", ".join(model.methods)
+        raise ModelError(f"{model.id} cannot be trained with {request.method} here. It fits: {fitting}.")
+    if request.k < 0 or request.k > 16:
+        raise ConfigError(f"k must be between 0 and 16, but is {request.k}.")
+    if request.time_cap_minutes is not None and request.time_cap_minutes <= 0:
+        raise ConfigError(f"The time cap must be above 0 minutes, but is {request.time_cap_minutes:g}.")
+    if request.template is not None:
+        prompts.check_template(request.template, request.dataset.task)
+    for config in request.custom:
+        if config.method != request.method:
+            raise ConfigError(
+                f"The config '{config.label}' is for {config.method}, the study for {request.method}."
+            )
+    request.dataset.train_subset(request.train_size, request.seed)
+
+
+def _numbered(request: PlanRequest, chosen: Shortlist, metric: str, study_id: str) -> Iterator[RunSpec]:
+    """Trainings first: they are what the person waits for; base and baselines fill in behind."""
+    cap = None if request.time_cap_minutes is None else request.time_cap_minutes * 60
+    for number, (kind, name, rank, config) in enumerate(_wanted(request, chosen), start=1):
+        yield RunSpec(
+            run=f"{study_id}-{number:02d}",
+            study=study_id,
+            kind=kind,
+            name=name,
+            dataset=request.dataset.id,
+            task=request.dataset.task,
+            model=request.model,
+            method=request.method,
+            metric=metric,
+            seed=request.seed,
+            rank=rank,
+            config=config,
+            train_size=request.train_size,
+            template=request.template,
+            max_length=request.max_length,
+            time_cap_seconds=cap,
+        )
+
+
+def _wanted(
+    request: PlanRequest, chosen: Shortlist
+) -> Iterator[tuple[RunKind, str, int | None, Config | None]]:
+    yield RunKind.DEFAULT, "default", None, space.default_config(request.model, request.method)
+    for entry in chosen.entries:
+        if entry.rank not in request.left_out:
+            yield RunKind.SHORTLIST, f"shortlist {entry.rank}", entry.rank, Config.from_dict(entry.config)
+    for number, config in enumerate(request.custom, start=1):
+        yield RunKind.CUSTOM, f"own {number}", None, config
+    yield RunKind.BASE, "base", None, None
+    for name in baselines.names(request.dataset.task):
+        yield RunKind.BASELINE, name, None, None
+
+
+def _study(
+    request: PlanRequest, chosen: Shortlist, metric: str, study_id: str, specs: tuple[RunSpec, ...]
+) -> Study:
+    return Study(
+        study=study_id,
+        name=request.name or f"{request.dataset.name}, {request.model}, {request.method}",
+        dataset=request.dataset.id,
+        dataset_name=request.dataset.name,
+        task=request.dataset.task,
+        model=request.model,
+        method=request.method,
+        metric=metric,
+        k=request.k,
+        seed=request.seed,
+        created=time.time(),
+        runs=tuple(spec.run for spec in specs),
+        train_size=request.train_size,
+        shortlist=chosen.to_dict(),
+        time_cap_minutes=request.time_cap_minutes,
+    )

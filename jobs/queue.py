@@ -1,0 +1,137 @@
+"""How work reaches a worker: the connection, the two queues, and the keys that runs leave in Redis."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry as RedisRetry
+from rq import Queue, Retry
+from rq.exceptions import NoSuchJobError
+from rq.job import Job, JobStatus
+from rq.registry import FailedJobRegistry, StartedJobRegistry
+from rq.serializers import JSONSerializer
+
+from engine.errors import StackError
+from engine.settings import Settings
+
+STUDIES = "studies"
+GRID = "grid"
+EVENTS = "shortlist:events"
+EVENTS_KEPT = 200_000
+JOB_TIMEOUT = 24 * 3600
+RESULT_TTL = 24 * 3600
+FAILURE_TTL = 7 * 24 * 3600
+LOST_RETRIES = 2
+CLEANING_LOCK_SECONDS = 20
+
+
+class JobQueue(Queue):
+    """A queue whose clean-up lock outlives a killed cleaner by seconds, not by RQ's quarter of an hour."""
+
+    def acquire_maintenance_lock(self) -> bool:
+        """True when this worker may clean the registries now."""
+        return bool(self.connection.set(self.registry_cleaning_key, 1, nx=True, ex=CLEANING_LOCK_SECONDS))
+
+
+def socket_folder(settings: Settings) -> Path:
+    """A short folder of this home alone: Redis cuts a socket path above 107 bytes without a word."""
+    base = Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir())
+    digest = hashlib.sha256(str(settings.home).encode()).hexdigest()[:12]
+    return base / f"shortlist-{os.getuid()}-{digest}"
+
+
+def connection(settings: Settings) -> Redis:
+    """A client of REDIS_URL or of the home's own server; it does not connect before its first command."""
+    retry = RedisRetry(ExponentialBackoff(cap=1, base=0.05), 5)
+    if settings.redis_url:
+        return Redis.from_url(settings.redis_url, retry=retry)
+    return Redis(unix_socket_path=str(socket_folder(settings) / "redis.sock"), retry=retry)
+
+
+def answers(client: Redis) -> bool:
+    """Whether a Redis answers at the other end."""
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+
+
+def require(settings: Settings) -> Redis:
+    """A client of a Redis that answers; raises StackError in one sentence otherwise."""
+    client = connection(settings)
+    if not answers(client):
+        raise StackError("No job queue answers. Start it with `python cli.py serve`, or check REDIS_URL.")
+    return client
+
+
+def queue(client: Redis, name: str = STUDIES) -> JobQueue:
+    """One of the two queues."""
+    return JobQueue(name, connection=client, serializer=JSONSerializer)
+
+
+def enqueue(client: Redis, name: str, function: str, job_id: str, *args: str) -> None:
+    """Add a job; ids as arguments, an explicit time limit, retried only when its process is lost."""
+    queue(client, name).enqueue_call(
+        function,
+        args=args,
+        job_id=job_id,
+        timeout=JOB_TIMEOUT,
+        result_ttl=RESULT_TTL,
+        failure_ttl=FAILURE_TTL,
+        retry=Retry(max=LOST_RETRIES, enqueue_at_front=True),
+        description=job_id,
+    )
+
+
+def forget(client: Redis, job_id: str) -> None:
+    """Take a job out of its queue and all registries; one that runs goes on."""
+    try:
+        Job.fetch(job_id, connection=client, serializer=JSONSerializer).delete()
+    except NoSuchJobError:
+        return
+
+
+def status(client: Redis, job_id: str) -> JobStatus | None:
+    """What RQ says about a job; None: it does not know it."""
+    try:
+        return Job.fetch(job_id, connection=client, serializer=JSONSerializer).get_status(refresh=False)
+    except NoSuchJobError:
+        return None
+
+
+def waiting(client: Redis, name: str = STUDIES) -> list[str]:
+    """Ids of the jobs that wait, next first."""
+    return list(queue(client, name).job_ids)
+
+
+def failed(client: Redis, name: str = STUDIES) -> list[str]:
+    """Ids of the jobs whose process was lost more often than they are retried."""
+    return list(FailedJobRegistry(queue=queue(client, name)).get_job_ids())
+
+
+def is_busy(client: Redis, name: str = STUDIES) -> bool:
+    """Whether a job of this queue waits or runs."""
+    started = StartedJobRegistry(queue=queue(client, name))
+    return client.llen(f"rq:queue:{name}") > 0 or client.zcount(started.key, time.time(), "+inf") > 0
+
+
+def stop_key(run: str) -> str:
+    """Holds the StopMode that a person asked for."""
+    return f"shortlist:stop:{run}"
+
+
+def attempt_key(run: str) -> str:
+    """Counts the attempts at a run: the fence that keeps a late result of an old one out."""
+    return f"shortlist:attempt:{run}"
+
+
+def progress_key(run: str) -> str:
+    """Holds the newest event of each kind of a run."""
+    return f"shortlist:progress:{run}"

@@ -1,0 +1,180 @@
+"""What a person does with studies: create, launch, stop, retry, rename, duplicate, delete and bring back.
+
+Every function takes ids and reads the settings of the moment; a run id (`s-...-03`) names one run, a study id
+(`s-...`) all its runs. Nothing here opens the database: the collector learns of changes by the event stream.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from redis import Redis
+from rq.job import JobStatus
+
+from engine import dataset as datasets
+from engine import settings as settings_module
+from engine.artifacts import RUN_ID, Artifacts, study_of
+from engine.dataset import Dataset
+from engine.errors import ConfigError, NotFoundError
+from engine.records import RunResult, RunSpec, RunStatus, Study
+from jobs import queue, tasks
+from jobs.plans import Plan, new_study_id
+
+TASK = "jobs.tasks.run_training"
+LONGEST_NAME = 120
+_PENDING = (JobStatus.QUEUED, JobStatus.STARTED, JobStatus.SCHEDULED, JobStatus.DEFERRED)
+
+
+def save_dataset(dataset: Dataset, original: Path) -> None:
+    """Keep a built dataset with its file, where workers find it."""
+    files = _files()
+    datasets.save(dataset, original, files.datasets_root)
+    files.push_dataset(dataset.id)
+
+
+def create(plan: Plan) -> Study:
+    """Write the study and its run specs; nothing runs before `launch`."""
+    return _write(plan.study, plan.specs)
+
+
+def launch(study: str) -> None:
+    """Queue every run that has no result and is not queued yet; safe to call twice."""
+    files, client = _files(), queue.require(settings_module.current())
+    for run in files.read_study(study).runs:
+        if files.read_result(run) is None and queue.status(client, run) not in _PENDING:
+            _enqueue(client, run)
+    tasks.announce_study(client, study)
+
+
+def stop(run_or_study: str, *, keep_best: bool = False) -> None:
+    """End what has not ended. A waiting run never starts; a running one stops at its next step, and with
+    `keep_best` is scored with what it has learnt so far."""
+    files, client = _files(), queue.require(settings_module.current())
+    for run in _runs(files, run_or_study):
+        if files.read_result(run) is None:
+            _stop_run(files, client, run, keep_best)
+
+
+def retry(run_or_study: str) -> None:
+    """Run again what failed or was stopped."""
+    files, client = _files(), queue.require(settings_module.current())
+    for run in _runs(files, run_or_study):
+        result = files.read_result(run)
+        if result is not None and result.status in (RunStatus.FAILED, RunStatus.STOPPED):
+            files.delete_result(run)
+            tasks.announce(client, run)
+            _enqueue(client, run)
+
+
+def rename(study: str, name: str) -> Study:
+    """Give a study another name."""
+    if not name.strip() or len(name) > LONGEST_NAME:
+        raise ConfigError(f"A name has 1 to {LONGEST_NAME} characters, but this one has {len(name.strip())}.")
+    return _change(study, name=name.strip())
+
+
+def note(study: str, text: str) -> Study:
+    """Replace the study's note."""
+    return _change(study, note=text)
+
+
+def duplicate(study: str) -> Study:
+    """A new study with the same runs, not launched yet."""
+    files = _files()
+    old, new_id = files.read_study(study), new_study_id()
+    names = {run: f"{new_id}-{run.rpartition('-')[2]}" for run in old.runs}
+    specs = [replace(files.read_spec(run), run=new, study=new_id) for run, new in names.items()]
+    copy = replace(
+        old,
+        study=new_id,
+        name=f"Copy of {old.name}"[:LONGEST_NAME],
+        created=time.time(),
+        runs=tuple(names.values()),
+        deleted=False,
+    )
+    return _write(copy, specs)
+
+
+def delete(study: str) -> Study:
+    """Stop the study and hide it; `undelete` brings it back until it is purged (when the app next starts)."""
+    client = queue.connection(settings_module.current())
+    if queue.answers(client):
+        stop(study)
+    return _change(study, deleted=True)
+
+
+def undelete(study: str) -> Study:
+    """Bring a deleted study back."""
+    return _change(study, deleted=False)
+
+
+def purge(study: str) -> None:
+    """Remove a deleted study's files for good."""
+    files = _files()
+    if not files.read_study(study).deleted:
+        raise ConfigError(f"Study {study} must be deleted before it can be purged. Delete it first.")
+    files.delete_study(study)
+    _announce_study(study)
+
+
+def delete_dataset(dataset: str) -> None:
+    """Remove a dataset with all its copies; refused while a study that is not deleted needs it."""
+    files = _files()
+    for study in files.studies():
+        found = files.read_study(study)
+        if found.dataset == dataset and not found.deleted:
+            raise ConfigError(f"The study '{found.name}' uses this dataset. Delete the study first.")
+    datasets.delete(dataset, files.datasets_root)
+    files.delete_dataset(dataset)
+
+
+def _files() -> Artifacts:
+    return tasks.artifacts(settings_module.current())
+
+
+def _runs(files: Artifacts, run_or_study: str) -> tuple[str, ...]:
+    if RUN_ID.fullmatch(run_or_study) is None:
+        return files.read_study(run_or_study).runs
+    if run_or_study not in files.read_study(study_of(run_or_study)).runs:
+        raise NotFoundError(f"There is no run {run_or_study}.")
+    return (run_or_study,)
+
+
+def _enqueue(client: Redis, run: str) -> None:
+    client.delete(queue.stop_key(run), queue.progress_key(run))
+    queue.enqueue(client, queue.STUDIES, TASK, run, run)
+
+
+def _stop_run(files: Artifacts, client: Redis, run: str, keep_best: bool) -> None:
+    """The flag first: a worker that takes the run at this moment sees it."""
+    started = queue.status(client, run) == JobStatus.STARTED
+    wish = tasks.KEEP_BEST if keep_best and started else tasks.DISCARD
+    client.set(queue.stop_key(run), wish, ex=queue.JOB_TIMEOUT)
+    if not started:
+        queue.forget(client, run)
+        attempt = tasks.next_attempt(client, files, run)
+        tasks.record(client, files, RunResult(run, attempt, RunStatus.STOPPED))
+
+
+def _write(study: Study, specs: Iterable[RunSpec]) -> Study:
+    files = _files()
+    for spec in specs:
+        files.write_spec(spec)
+    files.write_study(study)
+    _announce_study(study.study)
+    return study
+
+
+def _change(study: str, **changes: object) -> Study:
+    files = _files()
+    changed = replace(files.read_study(study), **changes)  # type: ignore[arg-type]
+    files.write_study(changed)
+    _announce_study(study)
+    return changed
+
+
+def _announce_study(study: str) -> None:
+    tasks.announce_study(queue.connection(settings_module.current()), study)

@@ -1,0 +1,253 @@
+"""What a worker's child does with one run: prepare, train and score, record; safe to be run twice."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TextIO
+
+from filelock import FileLock, Timeout
+from redis import Redis
+from redis.exceptions import RedisError
+
+from engine import settings as settings_module
+from engine.artifacts import Artifacts
+from engine.errors import ShortlistError
+from engine.records import RunResult, RunSpec, RunStatus
+from engine.settings import Settings
+from jobs import process, queue
+
+DISCARD = "discard"
+KEEP_BEST = "keep_best"
+PROGRESS_SECONDS = 7 * 24 * 3600
+STOP_POLL_SECONDS = 0.3
+STOP_PATIENCE_SECONDS = 20.0
+LOST = (
+    "The training process ended {times} times without a word, most likely because the memory ran out. "
+    "Choose a smaller batch size or model, then retry."
+)
+
+
+def artifacts(settings: Settings) -> Artifacts:
+    """The run folders that these settings name."""
+    return Artifacts(settings.artifact_root, settings.home / "scratch")
+
+
+def run_training(run: str) -> None:
+    """The RQ job of one run. A failure of the training is a result, not an exception."""
+    settings = settings_module.current()
+    client, files = queue.connection(settings), artifacts(settings)
+    with _alone(settings.locks / f"{run}.lock"):
+        if files.read_result(run) is not None:
+            return
+        attempt = next_attempt(client, files, run)
+        with _device(settings), Recorder(client, files, run, attempt) as recorder:
+            result = _attempt(files, run, attempt, recorder, StopFlag(client, files, run, attempt))
+            record(client, files, result)
+
+
+def next_attempt(client: Redis, files: Artifacts, run: str) -> int:
+    """A number above all earlier attempts', also when Redis was emptied in between."""
+    key = queue.attempt_key(run)
+    client.set(key, max(files.attempts(run), default=0), nx=True)
+    return int(client.incr(key))
+
+
+def record(client: Redis, files: Artifacts, result: RunResult) -> bool:
+    """Write the result unless a newer attempt has begun (the fence); False: it was too late."""
+    newest = client.get(queue.attempt_key(result.run))
+    if newest is not None and int(newest) != result.attempt:
+        return False
+    files.publish_attempt(result.run, result.attempt)
+    files.write_result(result)
+    announce(client, result.run)
+    return True
+
+
+def announce(client: Redis, run: str) -> None:
+    """Tell the collector that a run's result changed; it finds out by itself later when this is lost."""
+    _announce(client, "run", run)
+
+
+def announce_study(client: Redis, study: str) -> None:
+    """Tell the collector that a study's files changed."""
+    _announce(client, "study", study)
+
+
+def _announce(client: Redis, what: str, name: str) -> None:
+    with contextlib.suppress(RedisError):
+        client.xadd(queue.EVENTS, {f"changed {what}": name}, maxlen=queue.EVENTS_KEPT, approximate=True)
+
+
+def record_lost(client: Redis, settings: Settings) -> None:
+    """Give every run that RQ has given up a failed result, so that its study can end."""
+    files = artifacts(settings)
+    for run in queue.failed(client):
+        if files.read_result(run) is None:
+            attempt = next_attempt(client, files, run)
+            error = LOST.format(times=queue.LOST_RETRIES + 1)
+            record(client, files, RunResult(run, attempt, RunStatus.FAILED, error=error))
+        queue.forget(client, run)
+
+
+class Recorder:
+    """Writes an attempt's events to its folder and to Redis, where the page and the collector read them."""
+
+    def __init__(self, client: Redis, files: Artifacts, run: str, attempt: int) -> None:
+        self._client, self._run, self._attempt = client, run, attempt
+        self._path = files.attempt_folder(run, attempt) / "events.jsonl"
+        self._file: TextIO | None = None
+        self._seq = 0
+
+    def __enter__(self) -> Recorder:
+        self._file = self._path.open("a", encoding="utf-8")
+        self._client.delete(queue.progress_key(self._run))
+        self.emit("started", {"worker": os.environ.get("SHORTLIST_WORKER", "0"), "pid": os.getpid()})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._file is not None
+        self._file.close()
+
+    def emit(self, kind: str, data: Mapping[str, Any]) -> None:
+        """One event; the folder has it even when Redis is away, and the collector fetches it from there."""
+        event = {"seq": self._seq, "time": time.time(), "kind": kind, "data": dict(data)}
+        self._seq += 1
+        text = json.dumps(event)
+        assert self._file is not None
+        self._file.write(text + "\n")
+        self._file.flush()
+        with contextlib.suppress(RedisError), self._client.pipeline(transaction=False) as pipe:
+            fields = {"run": self._run, "attempt": str(self._attempt), "event": text}
+            pipe.xadd(queue.EVENTS, fields, maxlen=queue.EVENTS_KEPT, approximate=True)  # type: ignore[arg-type]
+            pipe.hset(queue.progress_key(self._run), mapping={kind: text, "attempt": self._attempt})
+            pipe.expire(queue.progress_key(self._run), PROGRESS_SECONDS)
+            pipe.execute()
+
+
+class StopFlag:
+    """What a person asked of a run, read in the background so that asking costs a training step nothing.
+
+    A run that does not come back within 20 s of being told to discard is ended with its process.
+    """
+
+    def __init__(self, client: Redis, files: Artifacts, run: str, attempt: int) -> None:
+        self._client, self._files, self._run, self._attempt = client, files, run, attempt
+        self._wish = self._read()
+        self._done = threading.Event()
+        threading.Thread(target=self._watch, name="stop flag", daemon=True).start()
+
+    def __call__(self) -> str | None:
+        return self._wish
+
+    def finish(self) -> None:
+        """The run has come back: leave it alone."""
+        self._done.set()
+
+    def _read(self) -> str | None:
+        wish = self._client.get(queue.stop_key(self._run))
+        return wish.decode() if isinstance(wish, bytes) else wish
+
+    def _watch(self) -> None:
+        asked: float | None = None
+        while not self._done.wait(STOP_POLL_SECONDS):
+            with contextlib.suppress(RedisError):
+                self._wish = self._read()
+            if self._wish != DISCARD:
+                asked = None
+            elif asked is None:
+                asked = time.monotonic()
+            elif time.monotonic() - asked > STOP_PATIENCE_SECONDS:
+                record(self._client, self._files, RunResult(self._run, self._attempt, RunStatus.STOPPED))
+                os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _attempt(files: Artifacts, run: str, attempt: int, recorder: Recorder, stop: StopFlag) -> RunResult:
+    folder = files.attempt_folder(run, attempt)
+    begun = time.monotonic()
+    try:
+        if stop() == DISCARD:
+            return RunResult(run, attempt, RunStatus.STOPPED)
+        result = _train(files, files.read_spec(run), folder, attempt, recorder.emit, stop)
+    except ShortlistError as error:
+        result = RunResult(run, attempt, RunStatus.FAILED, error=str(error))
+    except Exception as error:
+        (folder / "error.log").write_text(traceback.format_exc())
+        cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        result = RunResult(run, attempt, RunStatus.FAILED, error=cause)
+    finally:
+        stop.finish()
+    if result.seconds is None:
+        result = replace(result, seconds=time.monotonic() - begun)
+    recorder.emit("ended", {"status": str(result.status), "error": result.error})
+    return result
+
+
+def _train(
+    files: Artifacts,
+    spec: RunSpec,
+    folder: Path,
+    attempt: int,
+    emit: Callable[[str, dict[str, Any]], None],
+    stop: StopFlag,
+) -> RunResult:
+    from engine import dataset, train
+
+    def asked() -> train.StopMode | None:
+        wish = stop()
+        return None if wish is None else train.StopMode(wish)
+
+    files.pull_dataset(spec.dataset)
+    data = dataset.load(spec.dataset, files.datasets_root)
+    return train.run(spec, data, folder, attempt, emit, asked)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process of this machine works on a run; a second copy waits and then finds the result."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+@contextlib.contextmanager
+def _device(settings: Settings) -> Iterator[None]:
+    """Hold one free GPU and show CUDA no other; without GPUs nothing is held."""
+    names = process.gpus()
+    if not names:
+        yield
+        return
+    first = int(os.environ.get("SHORTLIST_WORKER", "0")) % len(names)
+    with _first_free(settings.locks, names[first:] + names[:first]) as name:
+        os.environ["CUDA_VISIBLE_DEVICES"] = name
+        yield
+
+
+@contextlib.contextmanager
+def _first_free(folder: Path, names: tuple[str, ...]) -> Iterator[str]:
+    while True:
+        for name in names:
+            lock = FileLock(folder / f"gpu-{name}.lock", timeout=0)
+            if _acquired(lock):
+                try:
+                    yield name
+                finally:
+                    lock.release()
+                return
+        time.sleep(0.2)
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    return True
