@@ -1,0 +1,215 @@
+"""What may be wrong with a dataset: findings with a stable code, a row where there is one, and one sentence.
+
+A finding about single rows is given once per row for the first ROWS_SHOWN rows; one more, without a row,
+then sums up the others by number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine import prompts
+from engine.records import Issue, Role, Row, Severity
+
+if TYPE_CHECKING:
+    from engine.dataset import Dataset
+
+ROWS_SHOWN = 20
+NUMBERS_SHOWN = 10
+RARE_LABEL_ROWS = 8
+UNBALANCED_SHARE = 0.8
+UNBALANCED_RATIO = 10
+FEW_ROWS = 200
+LEAST_ROWS = 4
+
+EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,}\b")
+CARD = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w])")
+PHONE = re.compile(
+    r"(?<![\w.])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"
+    r"|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)"
+)
+
+
+def listed(items: Iterable[object], shown: int = NUMBERS_SHOWN) -> str:
+    """Items as a person would read them out: 'a, b and 3 more'."""
+    texts = [str(item) for item in items]
+    if len(texts) <= shown:
+        return ", ".join(texts[:-1]) + (" and " if len(texts) > 1 else "") + "".join(texts[-1:])
+    return f"{', '.join(texts[:shown])} and {len(texts) - shown:,} more"
+
+
+def counted(number: int, noun: str) -> str:
+    """'1 row', '1,234 rows'."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def by_row(
+    severity: Severity, code: str, numbers: Sequence[int], sentence: Callable[[int], str]
+) -> list[Issue]:
+    """One finding per row up to ROWS_SHOWN, then one for all the rest."""
+    issues = [Issue(severity, code, number, sentence(number)) for number in numbers[:ROWS_SHOWN]]
+    rest = numbers[ROWS_SHOWN:]
+    if rest:
+        text = f"{counted(len(numbers), 'row')} in all; beside those named: {listed(rest)}."
+        issues.append(Issue(severity, code, None, text))
+    return issues
+
+
+def size(usable: int) -> list[Issue]:
+    """Whether there are enough rows to train on and to tell models apart."""
+    if usable < LEAST_ROWS:
+        text = f"At least {LEAST_ROWS} usable rows are needed, found {usable:,}. Add labelled rows."
+        return [Issue(Severity.ERROR, "too_few_rows", None, text)]
+    if usable < FEW_ROWS:
+        text = (
+            f"{usable:,} usable rows are too few to conclude: scores will be rough. "
+            f"{FEW_ROWS} rows or more make them firmer."
+        )
+        return [Issue(Severity.WARNING, "few_rows", None, text)]
+    return []
+
+
+def labels(rows: Sequence[Row]) -> list[Issue]:
+    """What is odd about the labels of a classification: one class, rare, unbalanced, spelled in two ways."""
+    counts = Counter(row.targets[0] for row in rows)
+    if len(counts) == 1:
+        text = f"All {len(rows):,} rows have the label {next(iter(counts))!r}; two or more labels are needed."
+        return [Issue(Severity.ERROR, "one_class", None, text)]
+    if len(rows) >= 20 and len(counts) > len(rows) / 2:
+        text = (
+            f"{len(counts):,} different labels for {len(rows):,} rows leave nothing to learn from. "
+            "Choose another label column, or another task."
+        )
+        return [Issue(Severity.ERROR, "too_many_labels", None, text)]
+    return [*_rare(counts), *_unbalanced(counts), *_spelled_twice(counts)]
+
+
+def _rare(counts: Counter[str]) -> list[Issue]:
+    rare = sorted((n, label) for label, n in counts.items() if n < RARE_LABEL_ROWS)
+    issues = [
+        Issue(
+            Severity.WARNING,
+            "rare_label",
+            None,
+            f"Label {label!r} has {counted(n, 'row')}: too few to learn it or to score it.",
+        )
+        for n, label in rare[:ROWS_SHOWN]
+    ]
+    if rest := rare[ROWS_SHOWN:]:
+        names = listed(repr(label) for _, label in rest)
+        text = f"{len(rare):,} labels have fewer than {RARE_LABEL_ROWS} rows; beside those named: {names}."
+        issues.append(Issue(Severity.WARNING, "rare_label", None, text))
+    return issues
+
+
+def _unbalanced(counts: Counter[str]) -> list[Issue]:
+    (top, most), *_ = counts.most_common()
+    share = most / counts.total()
+    least, fewest = min(
+        ((label, n) for label, n in counts.items() if n >= RARE_LABEL_ROWS),
+        key=lambda pair: pair[1],
+        default=(top, most),
+    )
+    if share < UNBALANCED_SHARE and most < UNBALANCED_RATIO * fewest:
+        return []
+    text = f"Label {top!r} has {most:,} of {counts.total():,} rows ({share:.0%})"
+    if least != top:
+        text += f", {least!r} only {fewest:,}"
+    if share >= UNBALANCED_SHARE:
+        text += ": a constant answer already scores that share"
+    text += ". Let macro F1 select rather than accuracy."
+    return [Issue(Severity.WARNING, "unbalanced_labels", None, text)]
+
+
+def _spelled_twice(counts: Counter[str]) -> list[Issue]:
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        spellings[re.sub(r"[\W_]+", " ", label.casefold()).strip() or label].append(label)
+    return [
+        Issue(
+            Severity.WARNING,
+            "label_variants",
+            None,
+            f"Labels {listed(map(repr, sorted(names)))} differ in spelling only and are learned as "
+            "different labels. Make them one in the file if they mean the same.",
+        )
+        for names in spellings.values()
+        if len(names) > 1
+    ]
+
+
+def unknown_labels(rows: Sequence[Row], test: Sequence[Row]) -> list[Issue]:
+    """Labels of the user's own test file that no training row has."""
+    unknown = sorted({row.targets[0] for row in test} - {row.targets[0] for row in rows})
+    if not unknown:
+        return []
+    text = f"The test file has labels that cannot be learned from the first file: {listed(unknown)}."
+    return [Issue(Severity.WARNING, "unknown_labels", None, text)]
+
+
+def conflicts(rows: Sequence[Row], same_input: Sequence[object]) -> list[Issue]:
+    """The same input with different labels; `same_input[i]` is equal for rows with the same input."""
+    found: dict[object, list[Row]] = defaultdict(list)
+    for row, key in zip(rows, same_input, strict=True):
+        found[key].append(row)
+    clashes = [group for group in found.values() if len({row.targets[0] for row in group}) > 1]
+    names = {
+        group[0].number: f"Rows {listed(row.number for row in group)} have the same text but the labels "
+        f"{listed(sorted({repr(row.targets[0]) for row in group}))}. Correct them, or delete all but one."
+        for group in clashes
+    }
+    return by_row(Severity.WARNING, "conflicting_labels", list(names), names.__getitem__)
+
+
+def personal_data(rows: Sequence[Row]) -> list[Issue]:
+    """Possible e-mail addresses, phone and card numbers; the finding never repeats them."""
+    found: dict[int, str] = {}
+    for row in rows:
+        text = "\n".join((*row.inputs.values(), *row.targets))
+        if kinds := _personal_kinds(text):
+            found[row.number] = (
+                f"Row {row.number} may hold personal data ({listed(kinds)}). Remove it if the model must "
+                "not learn it."
+            )
+    return by_row(Severity.WARNING, "personal_data", list(found), found.__getitem__)
+
+
+def _personal_kinds(text: str) -> list[str]:
+    kinds = ["an e-mail address"] if "@" in text and EMAIL.search(text) else []
+    if sum(map(str.isdigit, text)) < 9:
+        return kinds
+    if any(_is_card(match.group()) for match in CARD.finditer(text)):
+        return [*kinds, "a card number"]
+    return [*kinds, "a phone number"] if PHONE.search(text) else kinds
+
+
+def _is_card(text: str) -> bool:
+    """The check digit of ISO/IEC 7812-1 (Luhn)."""
+    digits = [int(c) for c in reversed(text) if c.isdigit()]
+    doubled = [sum(divmod(2 * d, 10)) for d in digits[1::2]]
+    return len(set(digits)) > 1 and (sum(digits[::2]) + sum(doubled)) % 10 == 0
+
+
+def truncation(
+    dataset: Dataset, tokenizer: Any, max_length: int, template: str | None = None
+) -> Issue | None:
+    """How many rows are longer (prompt, answer and end mark) than the model reads; None when all fit."""
+    texts = []
+    for row in dataset.rows:
+        rendered = prompts.render(row, dataset.task, template, tokenizer)
+        texts.append(rendered.prompt + rendered.completion)
+    long = 0
+    for start in range(0, len(texts), 1000):
+        encoded = tokenizer(texts[start : start + 1000], verbose=False)["input_ids"]
+        long += sum(len(ids) + 1 > max_length for ids in encoded)
+    if not long:
+        return None
+    keeps = "question and answer stay" if Role.QUESTION in dataset.roles else "answer stays"
+    text = (
+        f"{long:,} of {counted(len(texts), 'row')} ({long / len(texts):.0%}) are longer than the "
+        f"{max_length:,} tokens the model reads: the end of the text is cut off, the {keeps} whole."
+    )
+    return Issue(Severity.WARNING, "truncated", None, text)

@@ -1,0 +1,99 @@
+"""Finds texts that say the same: equal once spelling is evened out, or nearly equal by their pieces."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pieces = NDArray[np.uint32]
+
+SIMILARITY = 0.8
+PIECE = 5
+BANDS, BAND_ROWS = 10, 6
+CANDIDATES = 20
+CHUNK = 20_000
+
+
+def normalized(text: str) -> str:
+    """Upper and lower case, spaces and compatibility forms of letters do not count."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text)
+    return " ".join(text.casefold().split())
+
+
+def clusters(texts: Sequence[str]) -> list[int]:
+    """For each text the index of the first one that is equal or nearly equal to it (its own when none is).
+
+    Nearly: the sets of 5-letter pieces have a Jaccard similarity of at least 0.8. Candidates come from
+    MinHash and locality-sensitive hashing (Broder 1997; Indyk and Motwani 1998); a text is compared with at
+    most CANDIDATES first ones, so that time grows with the rows, not with their square.
+    """
+    firsts: dict[str, int] = {}
+    exact = [firsts.setdefault(normalized(text), index) for index, text in enumerate(texts)]
+    near = _nearly_equal({index: text for text, index in firsts.items()})
+    return [near[index] for index in exact]
+
+
+def _nearly_equal(texts: Mapping[int, str]) -> dict[int, int]:
+    from datasketch import MinHashLSH
+
+    index = MinHashLSH(num_perm=BANDS * BAND_ROWS, params=(BANDS, BAND_ROWS))
+    kept: dict[int, Pieces] = {}
+    found: dict[int, int] = {}
+    sketcher = _sketcher()
+    for number, text in texts.items():
+        pieces = _pieces(text)
+        sketch = sketcher(pieces)
+        candidates = sorted(index.query(sketch))[:CANDIDATES]
+        found[number] = next((c for c in candidates if _similarity(pieces, kept[c]) >= SIMILARITY), number)
+        if found[number] == number:
+            kept[number] = pieces
+            index.insert(number, sketch, check_duplication=False)
+    return found
+
+
+def _sketcher() -> Callable[[Pieces], Any]:
+    """Makes MinHashes of pieces that are hashed already: datasketch alone would hash them one by one."""
+    import numpy as np
+    from datasketch import MinHash
+
+    empty = MinHash(num_perm=BANDS * BAND_ROWS)
+    factors, offsets = empty.permutations
+
+    def sketch(pieces: Pieces) -> MinHash:
+        result = empty.copy()
+        for start in range(0, len(pieces), CHUNK):
+            hashed = pieces[start : start + CHUNK, None] * factors + offsets
+            result.hashvalues = np.minimum(result.hashvalues, hashed.min(axis=0))
+        return result
+
+    return sketch
+
+
+def _pieces(text: str) -> Pieces:
+    """The different runs of PIECE letters, as 32-bit hashes in order."""
+    import numpy as np
+
+    letters = np.frombuffer(text.ljust(PIECE).encode("utf-32-le"), dtype=np.uint32)
+    count = len(letters) - PIECE + 1
+    hashes = np.zeros(count, dtype=np.uint32)
+    for shift in range(PIECE):
+        hashes = hashes * np.uint32(0x01000193) + letters[shift : shift + count]
+    hashes ^= hashes >> np.uint32(15)
+    hashes = hashes * np.uint32(0x2C1B3C6D)
+    return np.unique(hashes ^ (hashes >> np.uint32(12)))
+
+
+def _similarity(first: Pieces, second: Pieces) -> float:
+    import numpy as np
+
+    small, large = sorted((len(first), len(second)))
+    if small < SIMILARITY * large:
+        return 0.0
+    shared = len(np.intersect1d(first, second, assume_unique=True))
+    return shared / (small + large - shared)

@@ -1,0 +1,436 @@
+"""Guesses the task and which column plays which role, and says why, so that a person can object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from statistics import median
+from typing import Any
+
+from engine.checks import listed
+from engine.errors import DatasetError
+from engine.reading import Table, parsed, text_of
+from engine.records import Issue, Role, Severity, Task
+
+TASK_ROLES: dict[Task, tuple[Role, ...]] = {
+    Task.CLASSIFICATION: (Role.SOURCE, Role.TARGET),
+    Task.SUMMARIZATION: (Role.SOURCE, Role.TARGET),
+    Task.QA: (Role.CONTEXT, Role.QUESTION, Role.TARGET),
+    Task.GENERATION: (Role.PROMPT, Role.TARGET),
+}
+
+TEXT = "text sentence review message comment tweet utterance ticket email post content body query input"
+DOCUMENT = "document article dialogue dialog source transcript report passage notes story"
+LABEL = (
+    "label_text label_name class_name category_name label category class sentiment intent topic emotion "
+    "gold_label coarse_label tag rating stars"
+)
+SUMMARY = "summary highlights tldr tl_dr abstractive_summary"
+TARGET = "target output"
+CONTEXT = "context passage paragraph contexts background document article story abstract text"
+QUESTION = "question query"
+ANSWER = "answers answer answer_text gold_answer gold_answers final_answer final_decision"
+PROMPT = "prompt instruction"
+COMPLETION = "completion response output answer target"
+MESSAGES = "messages conversations conversation turns"
+PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"))
+
+SAMPLE = 2_000
+LONG_WORDS = 5
+ID_NAME = re.compile(r"(^|_)(id|ids|uuid|guid|index|idx|key|hash|url|row|number|nr|no)$|^unnamed_\d+$")
+ID_VALUE = re.compile(r"[0-9a-fA-F-]{8,}|[A-Za-z]{0,6}[-_#/]?\d[\w-]*|https?://\S+")
+DATE_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|created|updated|modified|day|year)($|_)|_at$")
+DATE_VALUE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?")
+
+
+class Kind(StrEnum):
+    """What a column holds, judged by name and content."""
+
+    TEXT = "text"
+    CATEGORY = "category"
+    NUMBER = "number"
+    ID = "id"
+    DATE = "date"
+    LIST = "list"
+    MESSAGES = "messages"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a column looks like: values that are there, different ones, median words, median characters."""
+
+    column: str
+    kind: Kind
+    filled: int
+    distinct: int
+    words: float
+    length: float
+
+    @property
+    def name(self) -> str:
+        """The column's name in lower case with underscores, for comparison with the aliases."""
+        spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", self.column)
+        return re.sub(r"\W+", "_", spaced.casefold()).strip("_")
+
+    @property
+    def few_values(self) -> bool:
+        """Whether the values repeat as labels do."""
+        return self.distinct <= max(2, self.filled / 2) or (self.distinct <= 20 and self.filled < 40)
+
+    @property
+    def is_label_like(self) -> bool:
+        """Whether the values are short and repeat."""
+        return self.kind is Kind.CATEGORY or (
+            self.kind is not Kind.MESSAGES and self._short and self.few_values
+        )
+
+    @property
+    def _short(self) -> bool:
+        return self.words < LONG_WORDS * 2 and self.length < 80
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What was understood: `task` is None when a person must choose; each role with its column and why."""
+
+    task: Task | None
+    task_reason: str
+    roles: Mapping[Role, str]
+    role_reasons: Mapping[Role, str]
+
+
+def parse(pairs: Iterable[str]) -> dict[Role, str]:
+    """Roles from texts such as 'source=title+body' (the command line's --map)."""
+    roles = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not equals or not column:
+            raise DatasetError(f"Write --map as role=column, not {pair!r}.")
+        roles[_role(name)] = column
+    return roles
+
+
+def columns_of(expression: str, columns: Sequence[str]) -> tuple[str, ...]:
+    """The column a role uses, or several joined by '+', such as 'instruction+input'."""
+    if expression in columns:
+        return (expression,)
+    return tuple(part.strip() for part in expression.split("+"))
+
+
+def guess(table: Table, task: Task | None = None, roles: Mapping[Role, str] | None = None) -> Guess:
+    """The task and the roles; what the caller gives is kept, the rest is guessed from names and content."""
+    given = {_role(str(name)): column for name, column in (roles or {}).items()}
+    profiles = [_profile(column, table) for column in table.columns]
+    _check_columns(given, table.columns)
+    found, reason = (task, "You chose it.") if task else _task_of_roles(given, profiles) or _task(profiles)
+    if found is None:
+        return Guess(None, reason, given, {role: "You chose it." for role in given})
+    _check_roles(given, found)
+    chosen = _roles(found, profiles, given)
+    return Guess(
+        found, reason, {r: c for r, (c, _) in chosen.items()}, {r: why for r, (_, why) in chosen.items()}
+    )
+
+
+def missing_roles(guess: Guess) -> tuple[Role, ...]:
+    """Roles of the task for which no column was found."""
+    if guess.task is None or Role.MESSAGES in guess.roles:
+        return ()
+    return tuple(role for role in TASK_ROLES[guess.task] if role not in guess.roles)
+
+
+def type_issues(guess: Guess, table: Table) -> list[Issue]:
+    """Labels that are numbers, and columns that mix numbers and texts."""
+    issues = []
+    for role, expression in guess.roles.items():
+        for column in columns_of(expression, table.columns):
+            kinds = {type(v) for v in table.values(column) if isinstance(v, (str, int, float, bool))}
+            if str in kinds and len(kinds) > 1:
+                text = f"Column {column!r} ({role}) mixes numbers and texts; all are used as text."
+                issues.append(Issue(Severity.WARNING, "mixed_types", None, text))
+    if guess.task is Task.CLASSIFICATION:
+        target = guess.roles[Role.TARGET]
+        if _profile(target, table).kind is Kind.NUMBER:
+            text = f"The labels in {target!r} are numbers; they are learned as text. Words may work better."
+            issues.append(Issue(Severity.INFO, "integer_labels", None, text))
+    return issues
+
+
+def _role(name: str) -> Role:
+    try:
+        return Role(name.strip().lower())
+    except ValueError as error:
+        raise DatasetError(f"There is no role {name!r}; roles are {listed(Role)}.") from error
+
+
+def _check_columns(given: Mapping[Role, str], columns: Sequence[str]) -> None:
+    used: dict[str, Role] = {}
+    for role, expression in given.items():
+        for column in columns_of(expression, columns):
+            if column not in columns:
+                raise DatasetError(
+                    f"There is no column {column!r} for the role {role}; the file has {listed(columns, 30)}."
+                )
+            if column in used:
+                raise DatasetError(f"Column {column!r} cannot be both {used[column]} and {role}. Choose one.")
+            used[column] = role
+
+
+def _check_roles(given: Mapping[Role, str], task: Task) -> None:
+    known = (*TASK_ROLES[task], *([Role.MESSAGES] if task is Task.GENERATION else []))
+    for role in given:
+        if role not in known:
+            raise DatasetError(f"The task {task} has no role {role}; its roles are {listed(known)}.")
+
+
+def _profile(column: str, table: Table) -> Profile:
+    step = max(1, len(table.records) // SAMPLE)
+    raw = [record.get(column) for record in table.records[::step]]
+    texts = [text for value in raw if (text := text_of(value)) is not None]
+    values = [value for value in raw if text_of(value) is not None]
+    words = median([len(text.split()) for text in texts]) if texts else 0.0
+    length = median([len(text) for text in texts]) if texts else 0.0
+    profile = Profile(column, Kind.TEXT, len(texts), len(set(texts)), words, length)
+    return Profile(column, _kind(profile, values, texts), len(texts), len(set(texts)), words, length)
+
+
+def _kind(profile: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
+    if not texts:
+        return Kind.EMPTY
+    structured = [v for v in map(parsed, values[:50]) if isinstance(v, (list, dict))]
+    if len(structured) > len(values[:50]) / 2:
+        return Kind.MESSAGES if all(map(_is_conversation, structured)) else Kind.LIST
+    if DATE_NAME.search(profile.name) and _mostly(texts, _is_date) or _mostly(texts, DATE_VALUE.fullmatch):
+        return Kind.DATE
+    unique = profile.distinct > 0.9 * profile.filled
+    if unique and profile.filled > 1 and profile.words <= 1 and _mostly(texts, ID_VALUE.fullmatch):
+        return Kind.ID
+    if ID_NAME.search(profile.name) and profile.words <= 1:
+        return Kind.ID
+    if _mostly(texts, _is_number):
+        return Kind.NUMBER
+    return Kind.CATEGORY if profile.words < LONG_WORDS and profile.few_values else Kind.TEXT
+
+
+def _mostly(texts: Sequence[str], test: Any) -> bool:
+    return sum(bool(test(text)) for text in texts) > 0.9 * len(texts)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_date(text: str) -> bool:
+    if DATE_VALUE.fullmatch(text) or re.fullmatch(r"\d{4}|\d{10}|\d{13}", text):
+        return True
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_conversation(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(
+        isinstance(m, dict) and ({"role", "content"} <= set(m) or {"from", "value"} <= set(m)) for m in value
+    )
+
+
+def _named(profiles: Sequence[Profile], aliases: str, *unlike: Kind) -> Profile | None:
+    """The first column, in the order of the aliases, with such a name and none of the kinds."""
+    for alias in aliases.split():
+        for profile in profiles:
+            if profile.name == alias and profile.kind not in (Kind.EMPTY, *unlike):
+                return profile
+    return None
+
+
+NO_TEXT = (Kind.ID, Kind.DATE, Kind.MESSAGES)
+
+
+def _task_of_roles(given: Mapping[Role, str], profiles: Sequence[Profile]) -> tuple[Task, str] | None:
+    for role, task in ((Role.MESSAGES, Task.GENERATION), (Role.PROMPT, Task.GENERATION)):
+        if role in given:
+            return task, f"You chose a column for {role}."
+    for role in (Role.CONTEXT, Role.QUESTION):
+        if role in given:
+            return Task.QA, f"You chose a column for {role}."
+    target = next((p for p in profiles if p.column == given.get(Role.TARGET)), None)
+    if target is None or Role.SOURCE not in given:
+        return None
+    if target.is_label_like or target.kind is Kind.NUMBER:
+        return Task.CLASSIFICATION, f"{_quoted(target)} repeats {target.distinct} short values, as labels do."
+    return Task.SUMMARIZATION, f"{_quoted(target)} holds mostly different longer texts."
+
+
+def _task(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
+    """By column names first, then by content; None with the reason when two readings are as good."""
+    if found := _conversations(profiles):
+        return Task.GENERATION, f"{_quoted(found)} holds conversations."
+    question = _named(profiles, QUESTION, *NO_TEXT)
+    context = _named([p for p in profiles if p is not question], CONTEXT, *NO_TEXT)
+    answer = _named(profiles, ANSWER, *NO_TEXT)
+    if question and context and (answer or _named(profiles, f"{TARGET} {LABEL}", *NO_TEXT)):
+        return Task.QA, f"{_quoted(question)} is asked about {_quoted(context)}."
+    if (prompt := _named(profiles, PROMPT, *NO_TEXT)) and _named(profiles, COMPLETION, *NO_TEXT):
+        return Task.GENERATION, f"{_quoted(prompt)} and the response to it are there."
+    summary, label = _named(profiles, SUMMARY, *NO_TEXT), _named(profiles, LABEL, *NO_TEXT)
+    if summary and label and label.is_label_like:
+        return None, (
+            f"{_quoted(label)} looks like labels (classification) and {_quoted(summary)} like summaries "
+            "(summarization): choose the task."
+        )
+    if summary and _source(profiles, summary):
+        return Task.SUMMARIZATION, f"{_quoted(summary)} is a summary by its name."
+    target = label or answer or _named(profiles, TARGET, *NO_TEXT)
+    return _task_of_target(target, profiles) if target else _task_of_content(profiles)
+
+
+def _task_of_target(target: Profile, profiles: Sequence[Profile]) -> tuple[Task | None, str]:
+    source = _source(profiles, target)
+    if source is None:
+        return None, f"No column holds the texts that {_quoted(target)} belongs to: choose it."
+    if target.kind is Kind.NUMBER and not target.few_values:
+        return None, (
+            f"{_quoted(target)} has {target.distinct:,} different numbers, too many for labels: "
+            "choose another column, or bring the numbers into classes."
+        )
+    if target.kind is Kind.NUMBER or target.is_label_like:
+        return Task.CLASSIFICATION, (
+            f"{_quoted(target)} has {target.distinct} different short values: labels for {_quoted(source)}."
+        )
+    if source.name in (*QUESTION.split(), "input"):
+        return Task.GENERATION, f"{_quoted(target)} answers {_quoted(source)}, and there is no passage."
+    if target.words >= LONG_WORDS and target.length < source.length:
+        return Task.SUMMARIZATION, (
+            f"{_quoted(target)} holds mostly different texts, shorter than those in {_quoted(source)}."
+        )
+    return None, (
+        f"{_quoted(target)} is neither like labels ({target.distinct:,} different values in "
+        f"{target.filled:,} rows) nor like summaries of {_quoted(source)}: choose the task."
+    )
+
+
+def _task_of_content(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
+    labels = [p for p in profiles if p.kind is Kind.CATEGORY and p.distinct > 1]
+    source = _longest(profiles)
+    if source is None:
+        return None, "No column holds texts: choose the columns, or another file."
+    if len(labels) == 1:
+        only = labels[0]
+        reason = f"{_quoted(only)} has {only.distinct} different short values: labels for {_quoted(source)}."
+        return Task.CLASSIFICATION, reason
+    if labels:
+        names = listed(map(_quoted, labels))
+        return None, f"{names} could each be the labels: choose the task and the target column."
+    others = [p for p in profiles if p.kind is Kind.TEXT and p is not source]
+    if not others:
+        return None, f"Beside {_quoted(source)} no column can be learned as the answer: choose it."
+    return None, f"{listed(map(_quoted, [source, *others]))} are texts: choose the task and the columns."
+
+
+def _roles(task: Task, profiles: Sequence[Profile], given: Mapping[Role, str]) -> dict[Role, tuple[str, str]]:
+    columns = [p.column for p in profiles]
+    chosen = {role: (column, "You chose it.") for role, column in given.items()}
+    used = {c for column in given.values() for c in columns_of(column, columns)}
+    if task is Task.GENERATION and (Role.MESSAGES in given or not given):
+        if Role.MESSAGES in given:
+            return chosen
+        if found := _conversations(profiles):
+            return {Role.MESSAGES: (found.column, "It holds conversations.")}
+    for role in _search_order(task):
+        if role in chosen:
+            continue
+        free = [p for p in profiles if p.column not in used]
+        if found_role := _find(role, task, free):
+            chosen[role] = found_role
+            used.update(columns_of(found_role[0], columns))
+    return {role: chosen[role] for role in TASK_ROLES[task] if role in chosen}
+
+
+def _search_order(task: Task) -> tuple[Role, ...]:
+    if task is Task.QA:
+        return (Role.QUESTION, Role.TARGET, Role.CONTEXT)
+    return (Role.TARGET, *(r for r in TASK_ROLES[task] if r is not Role.TARGET))
+
+
+def _find(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | None:
+    if role is Role.PROMPT and (joined := _instruction_and_input(free)):
+        return joined
+    if role is Role.SOURCE and task is Task.CLASSIFICATION and (joined := _pair(free)):
+        return joined
+    unlike = NO_TEXT if role is not Role.TARGET else (Kind.ID, Kind.DATE, Kind.MESSAGES)
+    if found := _named(free, _aliases(role, task), *unlike):
+        return found.column, f"Its name says so: {found.column}."
+    return _by_content(role, task, free)
+
+
+def _aliases(role: Role, task: Task) -> str:
+    return {
+        (Role.SOURCE, Task.CLASSIFICATION): f"{TEXT} {DOCUMENT} {QUESTION} title",
+        (Role.SOURCE, Task.SUMMARIZATION): f"{DOCUMENT} {TEXT} {CONTEXT}",
+        (Role.TARGET, Task.CLASSIFICATION): f"{LABEL} {TARGET} {ANSWER}",
+        (Role.TARGET, Task.SUMMARIZATION): f"{SUMMARY} {TARGET} {LABEL} abstract headline title",
+        (Role.CONTEXT, Task.QA): CONTEXT,
+        (Role.QUESTION, Task.QA): f"{QUESTION} prompt input",
+        (Role.TARGET, Task.QA): f"{ANSWER} {TARGET} {COMPLETION} {LABEL}",
+        (Role.PROMPT, Task.GENERATION): f"{PROMPT} {QUESTION} {TEXT} {DOCUMENT}",
+        (Role.TARGET, Task.GENERATION): f"{COMPLETION} {ANSWER} {SUMMARY} {LABEL}",
+    }[role, task]
+
+
+def _by_content(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | None:
+    if role is Role.TARGET and task is Task.CLASSIFICATION:
+        labels = [p for p in free if p.kind is Kind.CATEGORY and p.distinct > 1]
+        if len(labels) != 1:
+            return None
+        return labels[0].column, f"{labels[0].distinct} short values repeat in it."
+    if role in (Role.TARGET, Role.QUESTION):
+        return None
+    longest = _longest(free)
+    return (longest.column, "It holds the longest texts.") if longest else None
+
+
+def _instruction_and_input(free: Sequence[Profile]) -> tuple[str, str] | None:
+    instruction, addition = _named(free, "instruction prompt", *NO_TEXT), _named(free, "input", *NO_TEXT)
+    if not instruction or not addition:
+        return None
+    return f"{instruction.column}+{addition.column}", "An instruction and the input it is about."
+
+
+def _pair(free: Sequence[Profile]) -> tuple[str, str] | None:
+    by_name = {p.name: p.column for p in free}
+    for first, second in PAIRS:
+        if first in by_name and second in by_name:
+            return f"{by_name[first]}+{by_name[second]}", "Two texts that are judged together."
+    return None
+
+
+def _source(profiles: Sequence[Profile], target: Profile) -> Profile | None:
+    free = [p for p in profiles if p is not target]
+    return _named(free, f"{TEXT} {DOCUMENT} {QUESTION} {CONTEXT}", *NO_TEXT, Kind.NUMBER) or _longest(free)
+
+
+def _longest(profiles: Sequence[Profile]) -> Profile | None:
+    texts = [p for p in profiles if p.kind is Kind.TEXT]
+    return max(texts, key=lambda p: p.length, default=None)
+
+
+def _conversations(profiles: Sequence[Profile]) -> Profile | None:
+    """The column of conversations, by its name when there are several."""
+    found = [p for p in profiles if p.kind is Kind.MESSAGES]
+    return _named(found, MESSAGES) or (found[0] if len(found) == 1 else None)
+
+
+def _quoted(profile: Profile) -> str:
+    return repr(profile.column)
