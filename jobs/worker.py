@@ -26,7 +26,7 @@ DEQUEUE_SECONDS = 10
 CLEANING_SECONDS = 15
 MONITORING_SECONDS = 5
 LOST_AFTER_SECONDS = 30
-PRELOADED = (
+PRELOADED: tuple[str, ...] = (
     "accelerate",
     "datasets",
     "peft",

@@ -1,0 +1,20 @@
+"""No test touches the developer's home, a network or another test's processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A Shortlist home of the test's own; nothing is downloaded, no outer setting gets in."""
+    folder = tmp_path / "home"
+    for name in ("REDIS_URL", "SHORTLIST_ARTIFACTS", "SHORTLIST_WORKERS", "SHORTLIST_GRID_WORKERS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SHORTLIST_HOME", str(folder))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+    return folder
