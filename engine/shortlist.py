@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from engine import tables
+from engine import grids, models, tables
 from engine.coverage import TOLERANCE, LeftOut, RankedConfig, Ranking, rank_configs, rank_grid, score_grid
+from engine.errors import ConfigError
+from engine.models import BaseModel, Provenance
+from engine.records import Config, Method
 
-__all__ = ["TOLERANCE", "LeftOut", "RankedConfig", "Ranking", "rank_configs", "rank_table"]
+__all__ = ["TOLERANCE", "LeftOut", "RankedConfig", "Ranking", "rank_configs", "rank_table", "recommend"]
+
+# What Halfon et al., arXiv 2407.18990, recommend, as the sft.md of nwind/llm-finetune passes it on. The
+# schedule is not stated there: linear is TRL's default.
+PUBLISHED = {
+    ("Meta-Llama-3-8B", Method.LORA): Config(
+        5e-5, 5, 8, lr_scheduler_type="linear", lora_r=128, lora_alpha=32
+    ),
+    ("Meta-Llama-3-8B", Method.FULL): Config(1e-5, 5, 8, lr_scheduler_type="linear"),
+    ("Mistral-7B-v0.3", Method.LORA): Config(
+        5e-5, 5, 32, lr_scheduler_type="linear", lora_r=128, lora_alpha=128
+    ),
+    ("Mistral-7B-v0.3", Method.FULL): Config(5e-6, 5, 8, lr_scheduler_type="linear"),
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,3 +103,105 @@ def rank_table(
         overall.append(GroupRanking(None, str(method), rank_grid(grid, tolerance, lower_is_better)))
     single.sort(key=lambda group: (str(group.model), group.method))
     return RankedTable((*single, *overall), table.ignored)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shortlist:
+    """The first k configs for a model and method, and why one should believe them.
+
+    `cells` counts the datasets (by training size) that the ranking rests on; `ranking` is the whole ranking
+    behind it. They are 0 and None where nothing was measured.
+    """
+
+    entries: tuple[RankedConfig, ...]
+    version: str | None
+    provenance: Provenance
+    excluded: tuple[str, ...]
+    cells: int
+    evidence: str
+    ranking: Ranking | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready, without the whole ranking; kept in study.json."""
+        return {
+            "entries": [entry.to_dict() for entry in self.entries],
+            "version": self.version,
+            "provenance": str(self.provenance),
+            "excluded": list(self.excluded),
+            "cells": self.cells,
+            "evidence": self.evidence,
+        }
+
+
+def recommend(model: BaseModel, method: Method, k: int, exclude: Collection[str] = ()) -> Shortlist:
+    """The k configs to try first; `exclude` names grid datasets whose results must play no part."""
+    if k < 0:
+        raise ConfigError(f"k must be 0 or more, but is {k}.")
+    version = grids.current()
+    if grids.has_results(version, model.id, method):
+        assert version is not None
+        return _measured(version, model.id, method, k, exclude)
+    if (config := PUBLISHED.get((model.id, method))) is not None:
+        return _published(config, k)
+    sister = next((name for name in models.EMBEDDED if grids.has_results(version, name, method)), None)
+    if model.embedded and sister is not None and version is not None:
+        found = _measured(version, sister, method, k, exclude)
+        guess = f"A guess: measured for {sister}, not for {model.id}. "
+        return replace(found, provenance=Provenance.TRANSFERRED, evidence=guess + found.evidence)
+    none = f"No grid has measured {model.id} with {method} yet, so there is nothing to recommend."
+    return Shortlist((), None, Provenance.NONE, (), 0, none)
+
+
+def _measured(version: str, model: str, method: Method, k: int, exclude: Collection[str]) -> Shortlist:
+    results = grids.load(version)
+    mine = results[(results["model"] == model) & (results["method"] == str(method))]
+    excluded = tuple(sorted(set(exclude) & set(mine["dataset"])))
+    kept = mine[~mine["dataset"].isin(excluded)]
+    columns = grids.config_columns(kept)
+    ranking = rank_configs(kept, columns)
+    at_floor = not ranking.cells and not kept.empty
+    if at_floor:
+        ranking = rank_configs(kept.drop(columns=["dev_rows", "floor_rows"]), columns)
+    entries = ranking.entries[:k]
+    evidence = _evidence(version, ranking, entries, excluded, at_floor)
+    return Shortlist(entries, version, Provenance.MEASURED, excluded, len(ranking.cells), evidence, ranking)
+
+
+def _evidence(
+    version: str, ranking: Ranking, entries: Sequence[RankedConfig], excluded: Sequence[str], at_floor: bool
+) -> str:
+    """The claim, what it rests on, and what it does not rest on."""
+    cells, configs = ranking.cells, len(ranking.entries)
+    if not cells:
+        return f"Grid {version} holds no other dataset that could rank these configs; the order is arbitrary."
+    covered = sum(entry.new for entry in entries)
+    names = ", ".join(dict.fromkeys(str(cell.dataset) for cell in cells))
+    sizes = " and ".join(dict.fromkeys(str(cell.train_size) for cell in cells))
+    first = f"{len(entries)} of {configs} configs" if entries else "None"
+    parts = [
+        f"{first} cover {covered} of {len(cells)} datasets: one of them is within 3 % of the best there.",
+        f"Measured in grid {version} on {names}, with {sizes} training rows.",
+    ]
+    if at_floor:
+        parts.append(
+            "On none of them was the best config shown to beat the untuned model: take it as a guess."
+        )
+    floored = [str(cell.dataset) for cell, reason in ranking.left_out if reason is LeftOut.FLOOR]
+    if floored:
+        parts.append(f"Left out, because {LeftOut.FLOOR}: {', '.join(floored)}.")
+    if excluded:
+        parts.append(f"Computed without {', '.join(excluded)}, which shares rows with this data.")
+    if ranking.noisy_cells:
+        parts.append(
+            f"On {ranking.noisy_cells} of {len(cells)}, 3 % is less than the score's standard error."
+        )
+    return " ".join(parts)
+
+
+def _published(config: Config, k: int) -> Shortlist:
+    entry = RankedConfig(1, config.to_dict(), 0.0, 0, 0, 0.0, None)
+    evidence = (
+        "Published for this model by Halfon et al., arXiv 2407.18990, on 13 datasets, at second hand; "
+        "the schedule is not stated (linear, TRL's default, is assumed). Not measured here."
+    )
+    return Shortlist((entry,)[:k], None, Provenance.PUBLISHED, (), 0, evidence)

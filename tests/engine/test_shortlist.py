@@ -1,4 +1,4 @@
-"""Rankings of foreign result tables."""
+"""Rankings of foreign result tables, and recommendations from our own grids."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.shortlist import rank_table
+from engine import grids
+from engine.errors import ConfigError
+from engine.models import HUB_MODELS, BaseModel, Provenance, Shape
+from engine.records import Config, Method
+from engine.shortlist import Shortlist, rank_table, recommend
+from tests.engine.gridfiles import MODEL, publish
 from tests.shared import shared
 
 
@@ -76,3 +81,101 @@ def test_the_first_config_of_each_published_model_has_its_least_loss() -> None:
         first = group.ranking.entries[0].config
         chosen = runs[(runs["learning_rate"] == first["learning_rate"]) & (runs["lora_r"] == first["lora_r"])]
         assert chosen["score"].tolist() == [runs["score"].min()], group.model
+
+
+@pytest.fixture
+def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A place for published grids."""
+    monkeypatch.setattr(grids, "FOLDER", tmp_path / "grids")
+    return tmp_path / "grids"
+
+
+def model_of(name: str) -> BaseModel:
+    """An embedded model of that name."""
+    shape = Shape(layers=4, width=256, inner=512, key_value_width=256)
+    return BaseModel(name, 3_672_320, 512, "Apache-2.0", shape, Provenance.MEASURED, folder=name)
+
+
+def rates(found: Shortlist) -> list[float]:
+    return [entry.config["learning_rate"] for entry in found.entries]
+
+
+def test_a_recommendation_ranks_the_grid_and_says_what_it_rests_on(grid: Path) -> None:
+    publish(grid)
+
+    found = recommend(model_of(MODEL), Method.FULL, 2)
+
+    assert rates(found) == [3e-4, 3e-3]
+    assert (found.version, found.provenance, found.cells) == ("v1", Provenance.MEASURED, 3)
+    assert found.evidence == (
+        "2 of 3 configs cover 2 of 3 datasets: one of them is within 3 % of the best there. "
+        "Measured in grid v1 on clapnq, dialogsum, trec, with 100 training rows."
+    )
+    assert json.dumps(found.to_dict())
+    assert Config.from_dict(found.entries[0].config).num_train_epochs == 3
+
+
+def test_an_excluded_dataset_plays_no_part_and_is_named(grid: Path) -> None:
+    publish(grid)
+
+    found = recommend(model_of(MODEL), Method.FULL, 1, exclude=("clapnq", "dialogsum", "elsewhere"))
+
+    assert rates(found) == [1e-3]
+    assert found.excluded == ("clapnq", "dialogsum")
+    assert "Computed without clapnq, dialogsum, which shares rows with this data." in found.evidence
+
+
+def test_a_dataset_at_the_floor_is_left_out_and_named(grid: Path) -> None:
+    publish(grid, floors={"clapnq": 0.3})
+
+    found = recommend(model_of(MODEL), Method.FULL, 1)
+
+    assert rates(found) == [3e-3]
+    assert found.cells == 2
+    assert "Left out, because the best config is not shown to beat" in found.evidence
+
+
+def test_when_every_dataset_is_at_the_floor_the_ranking_is_called_a_guess(grid: Path) -> None:
+    publish(grid, floors={"trec": 0.8, "dialogsum": 0.4, "clapnq": 0.3})
+
+    found = recommend(model_of(MODEL), Method.FULL, 1)
+
+    assert (found.cells, len(found.entries)) == (3, 1)
+    assert "take it as a guess" in found.evidence
+
+
+def test_a_sister_model_gets_the_same_configs_marked_as_a_guess(grid: Path) -> None:
+    publish(grid)
+
+    found = recommend(model_of("shortlist-tiny-1m"), Method.FULL, 2)
+
+    assert rates(found) == [3e-4, 3e-3]
+    assert found.provenance is Provenance.TRANSFERRED
+    assert found.evidence.startswith("A guess: measured for shortlist-tiny-4m, not for shortlist-tiny-1m.")
+
+
+def test_a_model_of_the_paper_gets_its_published_config(grid: Path) -> None:
+    found = recommend(HUB_MODELS[0], Method.LORA, 4)
+
+    (entry,) = found.entries
+    assert (entry.config["learning_rate"], entry.config["lora_r"], entry.config["lora_alpha"]) == (
+        5e-5,
+        128,
+        32,
+    )
+    assert found.provenance is Provenance.PUBLISHED
+    assert "arXiv 2407.18990" in found.evidence
+
+
+def test_without_a_grid_nothing_is_recommended(grid: Path) -> None:
+    found = recommend(model_of(MODEL), Method.LORA, 4)
+
+    assert (found.entries, found.provenance) == ((), Provenance.NONE)
+
+
+def test_k_may_be_0_but_not_less(grid: Path) -> None:
+    publish(grid)
+
+    assert recommend(model_of(MODEL), Method.FULL, 0).entries == ()
+    with pytest.raises(ConfigError, match="k must be 0 or more"):
+        recommend(model_of(MODEL), Method.FULL, -1)
