@@ -1,0 +1,120 @@
+"""Scores answers: one table of predictions per run, which scores and differences follow from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from engine import intervals
+from engine.metrics import METRICS, ROW_METRICS, as_label, lower_is_better, row_values
+from engine.records import Row, Score, Task
+
+__all__ = ["METRICS", "lower_is_better", "paired_difference", "prediction_table", "row_scores", "score"]
+
+COLUMNS = ("split", "row", "group", "prediction", "gold", "valid")
+
+
+def prediction_table(
+    task: Task,
+    labels: Sequence[str],
+    rows: Mapping[str, Sequence[Row]],
+    answers: Mapping[str, Sequence[str]],
+    losses: Mapping[str, Sequence[float]] | None = None,
+) -> pd.DataFrame:
+    """The columns of predictions.parquet: what was answered to each row of each split, and how good it is.
+
+    An answer outside the label set is kept as it was written, with valid False, and counts as wrong.
+    """
+    found = []
+    for split, members in rows.items():
+        lost = (losses or {}).get(split) or [float("nan")] * len(members)
+        for row, answer, loss in zip(members, answers[split], lost, strict=True):
+            found.append({"split": split, **_judge(task, labels, row, answer), "loss": loss})
+    return pd.DataFrame(found, columns=[*COLUMNS, *ROW_METRICS[task], "loss"])
+
+
+def score(table: pd.DataFrame, metric: str, split: str) -> Score | None:
+    """The score of a split with its interval; None where the metric was not measured on it."""
+    part = table[table["split"] == split]
+    if part.empty:
+        return None
+    if metric == "macro_f1":
+        return intervals.macro_f1_score(_said(part), _golds(part), _groups(part))
+    values = part[metric].to_numpy(dtype=float)
+    return None if np.isnan(values).any() else intervals.mean_score(values.tolist(), _groups(part))
+
+
+def scores(table: pd.DataFrame, task: Task) -> dict[str, dict[str, Score]]:
+    """Every metric of the task on every split of the table."""
+    found: dict[str, dict[str, Score]] = {}
+    for metric in (*METRICS[task], *(() if "loss" in METRICS[task] else ("loss",))):
+        for split in table["split"].unique():
+            value = score(table, metric, split)
+            if value is not None:
+                found.setdefault(metric, {})[split] = value
+    return found
+
+
+def row_scores(table: pd.DataFrame, metric: str, split: str) -> list[float]:
+    """The per-row values behind a score; for macro-F1, which has none, the rows' accuracy."""
+    column = "accuracy" if metric == "macro_f1" else metric
+    return [round(float(v), 4) for v in table.loc[table["split"] == split, column]]
+
+
+def interval(values: Sequence[float], groups: Sequence[str] | None = None) -> Score:
+    """The mean of per-row values with its 95 % interval."""
+    return intervals.mean_score(values, groups)
+
+
+def paired_difference(a: pd.DataFrame, b: pd.DataFrame, metric: str, split: str) -> Score | None:
+    """How much better a is than b, above 0 also for losses, paired row by row; None without shared rows."""
+    both = _paired(a, b, split)
+    if both.empty:
+        return None
+    groups, golds = _groups(both), _golds(both)
+    if metric == "macro_f1":
+        said_b = _said(both.rename(columns={"prediction_b": "prediction", "prediction": "prediction_a"}))
+        return intervals.macro_f1_difference(_said(both), said_b, golds, groups)
+    ours, theirs = both[metric].to_numpy(dtype=float), both[f"{metric}_b"].to_numpy(dtype=float)
+    if np.isnan(ours).any() or np.isnan(theirs).any():
+        return None
+    if lower_is_better(metric):
+        ours, theirs = theirs, ours
+    return intervals.mean_difference(ours.tolist(), theirs.tolist(), groups)
+
+
+def _paired(a: pd.DataFrame, b: pd.DataFrame, split: str) -> pd.DataFrame:
+    left, right = (t[t["split"] == split] for t in (a, b))
+    return left.merge(right.drop(columns=["split", "group", "gold"]), on="row", suffixes=("", "_b"))
+
+
+def _judge(task: Task, labels: Sequence[str], row: Row, answer: str) -> dict[str, Any]:
+    label = as_label(answer, labels) if task is Task.CLASSIFICATION else answer
+    said = answer if label is None else label
+    return {
+        "row": row.number,
+        "group": row.group,
+        "prediction": said,
+        "gold": json.dumps(row.targets, ensure_ascii=False),
+        "valid": label is not None,
+        **row_values(task, said, row.targets),
+    }
+
+
+def _said(part: pd.DataFrame) -> list[str]:
+    return [str(p) for p in part["prediction"]]
+
+
+def _golds(part: pd.DataFrame) -> list[str]:
+    return [str(json.loads(g)[0]) for g in part["gold"]]
+
+
+def _groups(part: pd.DataFrame) -> list[str] | None:
+    """None when no two rows share a group; a row without one stands alone."""
+    if part["group"].isna().all():
+        return None
+    return [f"row {n}" if pd.isna(g) else str(g) for n, g in zip(part["row"], part["group"], strict=True)]

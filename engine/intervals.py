@@ -1,0 +1,134 @@
+"""95 % intervals of scores and of paired differences; rows that share a group are resampled together.
+
+Shares of right answers: Wilson's interval, which stays honest near 0 and 1 and in small samples. All else,
+and every difference: percentile bootstrap over rows, or over groups where rows share a context, because
+rows of one document are not independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.records import Score
+
+RESAMPLES = 2000
+DRAWS = 10_000_000  # at most this many group counts in all, for very large test files
+CONFIDENCE = 0.95
+TYPICAL_SPREAD = 0.467  # of paired 0/1 differences: reproduces the table of methods.md, section 4
+POWER_FACTOR = 1.96 + 0.84  # 95 % confidence, 80 % power
+
+Array = npt.NDArray[np.float64]
+Statistic = Callable[[Array], Array]
+
+
+def mean_score(values: Sequence[float], groups: Sequence[str] | None = None) -> Score:
+    """The mean with its interval; raises ValueError without rows."""
+    data = np.asarray(values, dtype=float)
+    if not len(data):
+        raise ValueError("A score needs at least one row.")
+    value = float(data.mean())
+    units = len(data) if groups is None else len(set(groups))
+    constant = bool(np.all(data == data[0])) and data[0] in (0.0, 1.0)
+    if constant or (groups is None and np.isin(data, (0.0, 1.0)).all()):
+        low, high = wilson(round(value * units), units)
+    else:
+        low, high = _bootstrap(np.column_stack((data, np.ones(len(data)))), _mean, groups)
+    return Score(value, low, high, len(data))
+
+
+def macro_f1_score(
+    predictions: Sequence[str], golds: Sequence[str], groups: Sequence[str] | None = None
+) -> Score:
+    """Macro-F1 over the labels that occur among the right answers, with its interval."""
+    counts = _label_counts(predictions, golds)
+    value = float(_macro_f1(counts.sum(0)[None])[0])
+    low, high = _bootstrap(counts, _macro_f1, groups)
+    return Score(value, low, high, len(golds))
+
+
+def mean_difference(a: Sequence[float], b: Sequence[float], groups: Sequence[str] | None = None) -> Score:
+    """Mean of a - b over the same rows, with the interval of the difference."""
+    data = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
+    low, high = _bootstrap(np.column_stack((data, np.ones(len(data)))), _mean, groups)
+    return Score(float(data.mean()), low, high, len(data))
+
+
+def macro_f1_difference(
+    a: Sequence[str], b: Sequence[str], golds: Sequence[str], groups: Sequence[str] | None = None
+) -> Score:
+    """Macro-F1 of a minus that of b on the same rows, with the interval of the difference."""
+    both = np.hstack((_label_counts(a, golds), _label_counts(b, golds)))
+    half = both.shape[1] // 2
+
+    def difference(sums: Array) -> Array:
+        return _macro_f1(sums[:, :half]) - _macro_f1(sums[:, half:])
+
+    value = float(difference(both.sum(0)[None])[0])
+    low, high = _bootstrap(both, difference, groups)
+    return Score(value, low, high, len(golds))
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval (1927) of a share."""
+    from scipy.stats import binomtest
+
+    found = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def smallest_difference(n: int, spread: float = TYPICAL_SPREAD) -> float:
+    """The least true paired difference that n rows show in 4 of 5 studies; spread: its standard deviation."""
+    return POWER_FACTOR * spread / float(np.sqrt(n))
+
+
+def _mean(sums: Array) -> Array:
+    result: Array = sums[:, 0] / sums[:, 1]
+    return result
+
+
+def _label_counts(predictions: Sequence[str], golds: Sequence[str]) -> Array:
+    """Per row and label of the right answers: hit, said, right; side by side."""
+    labels = np.array(sorted(set(golds)))
+    said = np.asarray(predictions, dtype=str)[:, None] == labels
+    right = np.asarray(golds, dtype=str)[:, None] == labels
+    return np.hstack((said & right, said, right)).astype(float)
+
+
+def _macro_f1(sums: Array) -> Array:
+    """A label without a right answer in a resample has no F1 there and is left out of its mean."""
+    hit, said, right = np.split(sums, 3, axis=1)
+    present = right > 0
+    f1 = np.divide(2 * hit, said + right, out=np.zeros_like(hit), where=present)
+    result: Array = f1.sum(1) / np.maximum(present.sum(1), 1)
+    return result
+
+
+def _bootstrap(features: Array, statistic: Statistic, groups: Sequence[str] | None) -> tuple[float, float]:
+    """Percentile interval of a statistic of column sums; seeded, so the same rows give the same interval."""
+    sums = features if groups is None else _sum_by(features, groups)
+    units = len(sums)
+    resamples = min(RESAMPLES, max(200, DRAWS // units))
+    draw = np.random.default_rng(0)
+    found: list[Any] = []
+    for size in _chunks(resamples, max(1, 2_000_000 // units)):
+        counts = draw.multinomial(units, np.full(units, 1 / units), size=size)
+        found.append(statistic(counts @ sums))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(np.concatenate(found), (tail, 1 - tail))
+    return float(low), float(high)
+
+
+def _sum_by(features: Array, groups: Sequence[str]) -> Array:
+    _, index = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
+    sums = np.zeros((int(index.max()) + 1, features.shape[1]))
+    np.add.at(sums, index, features)
+    return sums
+
+
+def _chunks(total: int, size: int) -> list[int]:
+    whole, rest = divmod(total, size)
+    return [size] * whole + ([rest] if rest else [])

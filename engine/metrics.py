@@ -1,0 +1,101 @@
+"""How good one answer is: values of each task's metrics per row, by customary libraries and definitions."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from engine.errors import ConfigError
+from engine.records import Task
+
+METRICS: dict[Task, tuple[str, ...]] = {
+    Task.CLASSIFICATION: ("accuracy", "macro_f1"),
+    Task.SUMMARIZATION: ("rougeL", "rouge1"),
+    Task.QA: ("token_f1", "exact_match"),
+    Task.GENERATION: ("rougeL", "loss"),
+}
+ROW_METRICS: dict[Task, tuple[str, ...]] = {
+    Task.CLASSIFICATION: ("accuracy",),
+    Task.SUMMARIZATION: ("rougeL", "rouge1"),
+    Task.QA: ("token_f1", "exact_match"),
+    Task.GENERATION: ("rougeL",),
+}
+TITLES = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro-F1",
+    "rougeL": "ROUGE-L",
+    "rouge1": "ROUGE-1",
+    "token_f1": "token F1",
+    "exact_match": "exact match",
+    "loss": "loss",
+}
+
+
+def check_metric(metric: str, task: Task) -> str:
+    """The metric itself; raises ConfigError when the task has no such metric."""
+    if metric not in METRICS[task]:
+        raise ConfigError(f"The metric for {task} must be one of {', '.join(METRICS[task])}, not {metric!r}.")
+    return metric
+
+
+def lower_is_better(metric: str) -> bool:
+    """True of losses."""
+    return metric == "loss"
+
+
+def row_values(task: Task, answer: str, golds: Sequence[str]) -> dict[str, float]:
+    """The value of each metric of one row; with several right answers the best match counts."""
+    if task is Task.CLASSIFICATION:
+        return {"accuracy": float(answer == golds[0])}
+    if task is Task.QA:
+        return {
+            "token_f1": max(token_f1(answer, gold) for gold in golds),
+            "exact_match": max(exact_match(answer, gold) for gold in golds),
+        }
+    best = [rouge(answer, gold) for gold in golds]
+    return {name: max(values[name] for values in best) for name in ROW_METRICS[task]}
+
+
+def as_label(answer: str, labels: Sequence[str]) -> str | None:
+    """The label that the answer names: exactly, or else up to case when only one fits; None: invalid."""
+    if answer in labels:
+        return answer
+    alike = [label for label in labels if label.casefold() == answer.casefold()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def rouge(answer: str, gold: str) -> dict[str, float]:
+    """ROUGE-1 and ROUGE-L F-measures (Lin 2004) by rouge-score, with its Porter stemmer as is customary."""
+    scores = _rouge_scorer().score(gold, answer)
+    return {name: float(score.fmeasure) for name, score in scores.items()}
+
+
+@lru_cache(maxsize=1)
+def _rouge_scorer() -> Any:
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(["rougeL", "rouge1"], use_stemmer=True)
+
+
+def normalize_answer(text: str) -> str:
+    """Lower case, no punctuation, no articles, single spaces (SQuAD; Rajpurkar et al., arXiv 1606.05250)."""
+    kept = "".join(c for c in text.lower() if c not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
+
+
+def exact_match(answer: str, gold: str) -> float:
+    """1 when both are equal after normalisation, else 0."""
+    return float(normalize_answer(answer) == normalize_answer(gold))
+
+
+def token_f1(answer: str, gold: str) -> float:
+    """F1 of the normalised words that both share; two empty answers agree."""
+    said, right = normalize_answer(answer).split(), normalize_answer(gold).split()
+    if not said or not right:
+        return float(said == right)
+    shared = sum((Counter(said) & Counter(right)).values())
+    return 2 * shared / (len(said) + len(right))

@@ -1,0 +1,275 @@
+"""Carries out one run of a study or of the grid: train, score, write the files, say how it ended."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine import baselines, evaluate, loading, models, scoring
+from engine.dataset import Dataset
+from engine.encode import Encoder, encoder
+from engine.errors import ShortlistError
+from engine.finetune import Emit, Hooks, StopMode, Training, finetune, trainable
+from engine.metrics import check_metric, lower_is_better
+from engine.records import RunKind, RunResult, RunSpec, RunStatus
+from engine.scoring import Scored
+
+__all__ = ["StopMode", "run"]
+
+EPOCH_LOSS_ROWS = 64  # of dev, for the curve and for keeping the best epoch; all of dev would double the time
+
+
+def run(
+    spec: RunSpec,
+    dataset: Dataset,
+    folder: Path,
+    attempt: int,
+    emit: Emit,
+    stop: Callable[[], StopMode | None],
+) -> RunResult:
+    """Carry out the run and write predictions.parquet and adapter/ or model/ into the attempt's folder.
+
+    A failure of the training is a result with one sentence, never an exception. Runs that are scored at
+    several epochs (the grid's) keep no weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    job = _Job(spec, dataset, folder, emit, stop)
+    try:
+        status, scored = _carry_out(job)
+    except (ShortlistError, MemoryError, RuntimeError, OSError) as error:
+        sentence = _cause(error, spec)
+        if sentence is None:
+            raise
+        return RunResult(
+            spec.run, attempt, RunStatus.FAILED, seconds=job.seconds, error=sentence, facts=job.facts
+        )
+    if scored is None:
+        return RunResult(spec.run, attempt, status, seconds=job.seconds, facts=job.facts)
+    scored.table.to_parquet(folder / "predictions.parquet", index=False)
+    chosen = scored.metrics[spec.metric]
+    return RunResult(
+        spec.run,
+        attempt,
+        status,
+        dev=chosen.get("dev"),
+        test=chosen.get("test"),
+        seconds=job.seconds,
+        metrics=scored.metrics,
+        facts={**job.facts, "dev_loss": scored.dev_loss, "answers_by": scored.answers_by},
+    )
+
+
+@dataclass(slots=True)
+class _Job:
+    """One attempt: what to do, where to report, and the facts found on the way."""
+
+    spec: RunSpec
+    dataset: Dataset
+    folder: Path
+    emit: Emit
+    stop: Callable[[], StopMode | None]
+    began: float = field(default_factory=time.monotonic)
+    facts: dict[str, Any] = field(default_factory=dict)
+    by_epoch: dict[int, Scored] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def stage(self, name: str) -> None:
+        self.emit("stage", {"stage": name})
+
+
+def _carry_out(job: _Job) -> tuple[RunStatus, Scored | None]:
+    spec, dataset = job.spec, job.dataset
+    check_metric(spec.metric, spec.task)
+    train_rows = dataset.train_subset(spec.train_size, spec.seed)
+    job.facts.update(dataset=dataset.id, seeds={"run": spec.seed, "split": dataset.seed})
+    job.facts.update(train_rows=len(train_rows), versions=loading.versions())
+    if spec.kind is RunKind.BASELINE:
+        return RunStatus.FINISHED, _score_baseline(job)
+    job.stage("loading")
+    entry = models.get(spec.model)
+    tokenizer = loading.load_tokenizer(models.path(entry))
+    text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
+    model = loading.load_model(models.path(entry), spec.method)
+    job.facts.update(device=_device_name(), model_sha256=models.sha256(entry))
+    job.facts.update(max_length=text.max_length, answer_tokens=text.answer_tokens)
+    if not spec.kind.trains:
+        scored = scoring.score_untuned(model, text, dataset, spec.metric, job.stage)
+        _emit_scored(job, scored, None)
+        return RunStatus.FINISHED, scored
+    return _train_and_score(job, model, text)
+
+
+def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, Scored | None]:
+    spec = job.spec
+    assert spec.config is not None
+    rows = [text.encode(row) for row in job.dataset.train_subset(spec.train_size, spec.seed)]
+    job.facts["truncated_rows"] = sum(row.truncated for row in rows)
+    job.stage("training")
+    training = finetune(model, text.tokenizer, rows, spec.config, spec.seed, _hooks(job, text))
+    job.facts.update(_training_facts(training))
+    if training.stopped is StopMode.DISCARD:
+        return RunStatus.STOPPED, None
+    cut_short = training.stopped is not None or training.out_of_time
+    if cut_short:
+        job.facts["note"] = _restore_best(job, training, text)
+    scored = _final_scores(job, training.model, text, cut_short)
+    if not spec.score_epochs:
+        job.stage("saving")
+        _save(job, training.model, text.tokenizer)
+    return (RunStatus.STOPPED if cut_short else RunStatus.FINISHED), scored
+
+
+def _hooks(job: _Job, text: Encoder) -> Hooks:
+    spec = job.spec
+    assert spec.config is not None
+    last = spec.config.num_train_epochs
+    sample = job.dataset.split("dev")[:EPOCH_LOSS_ROWS]
+
+    def epoch_ended(model: Any, epoch: int) -> float | None:
+        if epoch in spec.score_epochs:
+            return _score_epoch(job, model, text, epoch).dev_loss
+        if epoch == last or spec.score_epochs:
+            return None
+        losses = scoring.row_losses(model, text, sample)
+        job.emit("scored", {"epoch": epoch, "dev_loss": sum(losses) / len(losses)})
+        return sum(losses) / len(losses)
+
+    deadline = None if spec.time_cap_seconds is None else job.began + spec.time_cap_seconds
+    return Hooks(job.emit, job.stop, epoch_ended, deadline)
+
+
+def _score_epoch(job: _Job, model: Any, text: Encoder, epoch: int) -> Scored:
+    scored = scoring.score_model(model, text, job.dataset, job.spec.metric, job.stage)
+    job.by_epoch[epoch] = scored
+    _emit_scored(job, scored, epoch)
+    job.facts.setdefault("epochs", []).append(_epoch_facts(job, scored, epoch))
+    job.stage("training")
+    return scored
+
+
+def _epoch_facts(job: _Job, scored: Scored, epoch: int) -> dict[str, Any]:
+    """`seconds` is what a run of this many epochs would have taken: training so far and its own scoring."""
+    metric = job.spec.metric
+    earlier = sum(s.seconds for e, s in job.by_epoch.items() if e != epoch)
+    return {
+        "epoch": epoch,
+        **{split: value.to_dict() for split, value in scored.metrics[metric].items()},
+        "metrics": {m: {s: v.to_dict() for s, v in by.items()} for m, by in scored.metrics.items()},
+        "dev_loss": scored.dev_loss,
+        "seconds": job.seconds - earlier,
+        "per_row_dev": evaluate.row_scores(scored.table, metric, "dev"),
+        "per_row_test": evaluate.row_scores(scored.table, metric, "test"),
+    }
+
+
+def _final_scores(job: _Job, model: Any, text: Encoder, cut_short: bool) -> Scored:
+    """A run cut short has the best of its scored epochs; one that went to its end has its last."""
+    spec = job.spec
+    assert spec.config is not None
+    if cut_short and job.by_epoch:
+        sign = -1 if lower_is_better(spec.metric) else 1
+        return max(job.by_epoch.values(), key=lambda s: sign * s.metrics[spec.metric]["dev"].value)
+    if spec.config.num_train_epochs in job.by_epoch:
+        return job.by_epoch[spec.config.num_train_epochs]
+    scored = scoring.score_model(model, text, job.dataset, spec.metric, job.stage)
+    _emit_scored(job, scored, spec.config.num_train_epochs)
+    return scored
+
+
+def _restore_best(job: _Job, training: Training, text: Encoder) -> str:
+    """Go back to the best epoch when it is better than the present state; a sentence about what is kept."""
+    reason = "stopped by hand" if training.stopped else "stopped at the time cap"
+    where = f"The run was {reason} after {training.steps} steps"
+    if training.best is None:
+        return f"{where}; the state at that step is kept."
+    losses = scoring.row_losses(training.model, text, job.dataset.split("dev")[:EPOCH_LOSS_ROWS])
+    if sum(losses) / len(losses) < training.best.loss:
+        return f"{where}; the state at that step is the best by dev loss and is kept."
+    training.best.restore(training.model)
+    return f"{where}; the state after epoch {training.best.epoch}, the best by dev loss, is kept."
+
+
+def _training_facts(training: Training) -> dict[str, Any]:
+    return {
+        "steps": training.steps,
+        "tokens": training.tokens,
+        "training_seconds": training.seconds,
+        "tokens_per_second": training.tokens / training.seconds if training.seconds else 0.0,
+        "first_step_seconds": training.first_step_seconds,
+        "trainable_parameters": trainable(training.model),
+        "peak_memory_mb": loading.peak_memory_mb(),
+        "log_history": training.log_history,
+    }
+
+
+def _score_baseline(job: _Job) -> Scored:
+    spec, dataset = job.spec, job.dataset
+    began = time.monotonic()
+    train_rows = dataset.train_subset(spec.train_size, spec.seed)
+    rows = {split: dataset.split(split) for split in scoring.SPLITS}
+    job.stage("scoring dev")
+    both = [*rows["dev"], *rows["test"]]
+    said = baselines.predict(spec.name, train_rows, both, spec.task)
+    answers = {"dev": said[: len(rows["dev"])], "test": said[len(rows["dev"]) :]}
+    table = evaluate.prediction_table(spec.task, dataset.labels, rows, answers)
+    metrics = evaluate.scores(table, spec.task)
+    if spec.metric not in metrics:
+        metrics[spec.metric] = {}
+    scored = Scored(table, metrics, None, "baseline", time.monotonic() - began)
+    _emit_scored(job, scored, None)
+    return scored
+
+
+def _emit_scored(job: _Job, scored: Scored, epoch: int | None) -> None:
+    values = scored.metrics[job.spec.metric]
+    scores = {split: value.to_dict() for split, value in values.items()}
+    job.emit("scored", {"epoch": epoch, "metric": job.spec.metric, "dev_loss": scored.dev_loss, **scores})
+
+
+def _save(job: _Job, model: Any, tokenizer: Any) -> None:
+    """The adapter, or the whole model with its tokenizer; the base is named by its id, never by a path."""
+    if hasattr(model, "peft_config"):
+        for adapter in model.peft_config.values():
+            adapter.base_model_name_or_path = job.spec.model
+        with loading.quiet():
+            model.save_pretrained(job.folder / "adapter")
+        return
+    with loading.quiet():
+        model.save_pretrained(job.folder / "model")
+        tokenizer.save_pretrained(job.folder / "model")
+
+
+def _cause(error: Exception, spec: RunSpec) -> str | None:
+    """One sentence for a failure that a person can do something about; None: a fault of our own."""
+    if isinstance(error, ShortlistError):
+        return str(error)
+    text = str(error)
+    if isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text:
+        batch = "" if spec.config is None else f" (now {spec.config.per_device_train_batch_size})"
+        return (
+            f"The machine ran out of memory: lower per_device_train_batch_size{batch} and raise "
+            "gradient_accumulation_steps in return, or choose a smaller model."
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return "The disk is full: free some space and retry the run."
+    if text.startswith("CUDA error"):
+        return f"The GPU failed ({text.splitlines()[0]}): retry the run."
+    return None
+
+
+def _device_name() -> str:
+    import torch
+
+    where = loading.device()
+    return (
+        torch.cuda.get_device_name(where)
+        if where.type == "cuda"
+        else f"CPU, {torch.get_num_threads()} threads"
+    )
