@@ -7,12 +7,13 @@ holds one JSON document and nothing else; progress goes to stderr.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -20,6 +21,9 @@ from rich.table import Table
 
 from engine import errors
 from engine.records import Issue, Method, Role, RunStatus, Task
+
+if TYPE_CHECKING:
+    from jobs.views import RunView
 
 BAD_INPUT = (
     errors.DatasetError,
@@ -82,16 +86,19 @@ def tune(
 ) -> None:
     """Train the untuned base, the default and the shortlist on a file, and say which model to use."""
     from engine import dataset
-    from jobs import stack, studies
+    from jobs import plans, stack, studies
 
     started = time.monotonic()
-    data = dataset.build(file, task=task, roles=_roles(map), test_path=test, seed=seed)
-    plan = studies.plan(data, model, method, k=k, metric=metric, seed=seed, train_size=train_size)
     with stack.start(user="terminal"):
-        study = studies.create(plan, data, original=file)
-        studies.launch(study.study)
-        _follow(study.study)
-    facts = {**_study_facts(study.study), "wall_seconds": round(time.monotonic() - started, 1)}
+        data = dataset.build(file, task=task, roles=_roles(map), test_path=test, seed=seed)
+        request = plans.PlanRequest(data, model, method, k=k, metric=metric, seed=seed, train_size=train_size)
+        plan = plans.make(request)
+        studies.save_dataset(data, file)
+        study = studies.create(plan).study
+        studies.launch(study)
+        err.print(plan.shortlist.evidence, markup=False, soft_wrap=True)
+        _follow(study)
+    facts = {**_study_facts(study), "wall_seconds": round(time.monotonic() - started, 1)}
     if json:
         _print_json(facts)
     else:
@@ -107,9 +114,10 @@ def predict(
     to: Annotated[Path | None, typer.Option("--out", help=".csv, .jsonl or .parquet; else stdout.")] = None,
 ) -> None:
     """Let a study's winner, or one run, answer new rows."""
-    from jobs import predictions
+    from jobs import predictions, stack
 
-    table = predictions.predict(study_or_run, file)
+    with stack.start(user="terminal"):
+        table = predictions.predict(study_or_run, file)
     if to is None:
         sys.stdout.write(predictions.encode(table, ".csv").decode())
         return
@@ -162,9 +170,17 @@ def serve(
     workers: Annotated[int | None, typer.Option(min=0, help="Worker processes for studies.")] = None,
 ) -> None:
     """Serve the pages, with Redis and workers behind them, until Ctrl-C."""
-    from jobs import web
+    from engine import settings, store
 
-    raise typer.Exit(web.serve(host, port, workers))
+    current = settings.current()
+    store.refuse_second(current)
+    if workers is not None:
+        os.environ["SHORTLIST_WORKERS"] = str(workers)
+    os.environ["SHORTLIST_HOME"] = str(current.home)
+    os.chdir(Path(__file__).parent)
+    flags = [f"--server.port={port}", f"--server.address={host}"]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", *flags]
+    os.execv(sys.executable, command)
 
 
 @app.command()
@@ -182,23 +198,22 @@ def doctor(json: Json = False) -> None:
     """Check this machine and home; say what is wrong and how to fix it."""
     from jobs import doctor as checks
 
-    findings = checks.examine()
+    found = checks.checks()
     if json:
-        _print_json([asdict(finding) for finding in findings])
+        _print_json([asdict(check) for check in found])
     else:
-        for finding in findings:
-            mark = "ok " if finding.ok else "FIX"
-            out.print(f"{mark} {finding.name}: {finding.found} {finding.fix}".rstrip(), markup=False)
-    if not all(finding.ok for finding in findings):
+        for item in found:
+            out.print(f"{item.status:8} {item.name}: {item.found} {item.fix}".rstrip(), markup=False)
+    if any(item.status == "problem" for item in found):
         raise typer.Exit(1)
 
 
 @app.command()
 def rebuild() -> None:
     """Build the database anew from the run folders; refuses while the pages are served."""
-    from engine import settings, store
+    from jobs import collector
 
-    counts = store.rebuild(settings.current())
+    counts = collector.rebuild()
     out.print(f"Rebuilt: {counts['studies']} studies, {counts['runs']} runs, {counts['events']} events.")
 
 
@@ -216,14 +231,14 @@ def _roles(pairs: list[str] | None) -> dict[Role, str] | None:
 
 def _follow(study: str) -> None:
     """Report on stderr until every run of the study has ended."""
-    from jobs import studies
+    from jobs import views
 
     said: dict[str, str] = {}
     while True:
-        view = studies.status(study)
+        view = views.study(study)
         for run in view.runs:
-            text = run.sentence
-            if said.get(run.spec.run) != text:
+            text = run.stage if run.status is RunStatus.RUNNING and run.stage else str(run.status)
+            if said.get(run.spec.run, RunStatus.QUEUED) != text:
                 said[run.spec.run] = text
                 err.print(f"{run.spec.name}: {text}", markup=False)
         if view.is_over:
@@ -233,10 +248,10 @@ def _follow(study: str) -> None:
 
 def _study_facts(study: str) -> dict[str, Any]:
     """The study as the JSON contract of `tune` has it."""
-    from jobs import studies
+    from jobs import views
 
-    view = studies.status(study)
-    summary = studies.summarize(study)
+    view = views.study(study)
+    summary = views.summary(study)
     return {
         "study": study,
         "model": view.study.model,
@@ -249,7 +264,7 @@ def _study_facts(study: str) -> dict[str, Any]:
     }
 
 
-def _run_facts(run: Any) -> dict[str, Any]:
+def _run_facts(run: RunView) -> dict[str, Any]:
     result = run.result
     return {
         "run": run.spec.run,

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from engine import settings as settings_module
-from engine.artifacts import Artifacts
+from engine.artifacts import RUN_ID, Artifacts
 from engine.errors import ShortlistError
 from engine.records import RunResult, RunSpec, RunStatus
 from engine.settings import Settings
@@ -90,7 +90,7 @@ def _announce(client: Redis, what: str, name: str) -> None:
 def record_lost(client: Redis, settings: Settings) -> None:
     """Give every run that RQ has given up a failed result, so that its study can end."""
     files = artifacts(settings)
-    for run in queue.failed(client):
+    for run in filter(RUN_ID.fullmatch, queue.failed(client)):
         if files.read_result(run) is None:
             attempt = next_attempt(client, files, run)
             error = LOST.format(times=queue.LOST_RETRIES + 1)

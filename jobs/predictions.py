@@ -1,0 +1,121 @@
+"""Predictions on new rows, made by a worker so that neither the page nor the terminal loads a model."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import time
+from pathlib import Path
+
+import pandas as pd
+
+from engine import dataset as datasets
+from engine import settings as settings_module
+from engine.artifacts import RUN_ID, Artifacts
+from engine.errors import ConfigError, NotFoundError, ShortlistError, StackError
+from engine.records import RunResult
+from jobs import queue, tasks, views
+
+TASK = "jobs.predictions.answer"
+POLL_SECONDS = 0.2
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMATS = (".csv", ".jsonl", ".parquet")
+
+
+def predict(study_or_run: str, file: Path) -> pd.DataFrame:
+    """The winner of a study, or one run, answers the rows of a file; waits for the worker.
+
+    Raises DatasetError when the file does not have the study's columns, NotFoundError without a model.
+    """
+    files, run = _files(), _run(study_or_run)
+    _scored(files, run)
+    data = datasets.load(files.read_spec(run).dataset, files.datasets_root)
+    datasets.read_unlabelled(file, data)
+    request = f"p-{secrets.token_hex(6)}"
+    files.write_prediction(request, f"rows{file.suffix}", file.read_bytes())
+    client = queue.require(settings_module.current())
+    queue.enqueue(client, queue.STUDIES, TASK, request, request, run, f"rows{file.suffix}")
+    try:
+        return _wait(files, request)
+    finally:
+        files.delete_prediction(request)
+
+
+def answer(request: str, run: str, name: str) -> None:
+    """The RQ job: answer the rows of a request; a failure is written where the answers would be."""
+    files = _files()
+    content = files.read_prediction(request, name)
+    if content is None:
+        return
+    try:
+        table = _answer(files, run, name, content)
+    except (ShortlistError, RuntimeError, OSError) as error:
+        files.write_prediction(request, "error.txt", " ".join(str(error).split()).encode())
+        return
+    files.write_prediction(request, "answers.parquet", encode(table, ".parquet"))
+
+
+def encode(table: pd.DataFrame, suffix: str) -> bytes:
+    """The table as .csv, .jsonl or .parquet. In CSV a cell that a spreadsheet would run as a formula gets
+    a quote in front."""
+    if suffix == ".csv":
+        return bytes(table.map(_guarded).to_csv(index=False).encode())
+    if suffix == ".jsonl":
+        return bytes(table.to_json(orient="records", lines=True, force_ascii=False).encode())
+    if suffix == ".parquet":
+        buffer = io.BytesIO()
+        table.to_parquet(buffer, index=False)
+        return buffer.getvalue()
+    raise ConfigError(
+        f"Predictions are written as {', '.join(FORMATS)}; {suffix or 'no ending'} is none of them."
+    )
+
+
+def _guarded(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _files() -> Artifacts:
+    return tasks.artifacts(settings_module.current())
+
+
+def _run(study_or_run: str) -> str:
+    if RUN_ID.fullmatch(study_or_run):
+        return study_or_run
+    winner = views.summary(study_or_run).winner_run
+    if winner is None:
+        raise NotFoundError(f"Study {study_or_run} has no winner yet. Wait until a run has finished.")
+    return winner
+
+
+def _scored(files: Artifacts, run: str) -> RunResult:
+    result = files.read_result(run)
+    if result is None or result.test is None:
+        raise NotFoundError(f"Run {run} has no scored model. Choose a run that has finished.")
+    return result
+
+
+def _answer(files: Artifacts, run: str, name: str, content: bytes) -> pd.DataFrame:
+    from engine import predict as engine_predict
+
+    spec, result = files.read_spec(run), _scored(files, run)
+    files.pull_dataset(spec.dataset)
+    data = datasets.load(spec.dataset, files.datasets_root)
+    folder = files.open_attempt(run, result.attempt)
+    path = folder / f".{secrets.token_hex(4)}-{name}"
+    try:
+        path.write_bytes(content)
+        return engine_predict.predict(spec, result, folder, data, datasets.read_unlabelled(path, data))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _wait(files: Artifacts, request: str) -> pd.DataFrame:
+    while True:
+        if (content := files.read_prediction(request, "answers.parquet")) is not None:
+            return pd.read_parquet(io.BytesIO(content))
+        if (error := files.read_prediction(request, "error.txt")) is not None:
+            raise StackError(error.decode())
+        if request in queue.failed(queue.connection(settings_module.current())):
+            raise StackError("The worker was lost while it answered the rows. Try again, with fewer rows.")
+        time.sleep(POLL_SECONDS)
