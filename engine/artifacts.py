@@ -22,6 +22,7 @@ from engine.records import Event, RunResult, RunSpec, Study
 
 STUDY_ID = re.compile(r"s-\d{8}-[0-9a-z]{6}")
 RUN_ID = re.compile(rf"({STUDY_ID.pattern})-\d{{2,3}}")
+PREDICTION_ID = re.compile(r"p-[0-9a-f]{12}")
 DATASET_ID = re.compile(r"[0-9a-z][0-9a-z-]{2,63}")
 
 
@@ -145,13 +146,30 @@ class Artifacts:
         if self.is_local:
             return
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            self._fs.put_file(str(path), f"{self._root}/datasets/{dataset}/{path.name}")
+            name = path.relative_to(folder).as_posix()
+            self._fs.put_file(str(path), f"{self._root}/datasets/{dataset}/{name}")
 
     def pull_dataset(self, dataset: str) -> None:
         """Fetch a dataset of a remote root that this machine has not got yet."""
         folder = self._dataset(dataset)
         if not self.is_local and not folder.is_dir():
             self._fs.get(f"{self._root}/datasets/{dataset}", str(folder), recursive=True)
+
+    def write_prediction(self, request: str, name: str, content: bytes) -> None:
+        """Keep a file of a request for predictions; gone when the request is deleted."""
+        path = f"{self._prediction(request)}/{name}"
+        if self.is_local:
+            write_whole(Path(path), content)
+        else:
+            self._fs.pipe_file(path, content)
+
+    def read_prediction(self, request: str, name: str) -> bytes | None:
+        """None: the request has no such file (yet)."""
+        return self._read(f"{self._prediction(request)}/{name}")
+
+    def delete_prediction(self, request: str) -> None:
+        """Remove the request with its files."""
+        self._remove(self._prediction(request))
 
     def delete_dataset(self, dataset: str) -> None:
         """Remove the copies under a remote root (engine.dataset removes the local ones)."""
@@ -163,6 +181,11 @@ class Artifacts:
 
     def _run(self, run: str) -> str:
         return f"{self._study(study_of(run))}/runs/{run}"
+
+    def _prediction(self, request: str) -> str:
+        if not PREDICTION_ID.fullmatch(request):
+            raise NotFoundError(f"There is no prediction {request!r}.")
+        return f"{self._root}/predictions/{request}"
 
     def _dataset(self, dataset: str) -> Path:
         if not DATASET_ID.fullmatch(dataset):

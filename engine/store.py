@@ -51,8 +51,8 @@ _STUDY_ROWS = """
         count(*) FILTER (results.status = 'finished') AS finished,
         count(*) FILTER (results.status = 'stopped') AS stopped,
         count(*) FILTER (results.run IS NULL AND begun.run IS NOT NULL) AS running,
-        arg_max(results.record, results.dev)
-            FILTER (results.status = 'finished' AND runs.kind <> 'baseline') AS best
+        arg_max(results.record, CASE WHEN studies.metric = 'loss' THEN -results.dev ELSE results.dev END)
+            FILTER (runs.kind <> 'baseline') AS best
     FROM studies JOIN runs USING (study) LEFT JOIN results USING (run)
         LEFT JOIN (SELECT DISTINCT run FROM events WHERE kind = 'started') AS begun USING (run)
     WHERE NOT studies.deleted

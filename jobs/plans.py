@@ -8,9 +8,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine import baselines, evaluate, grids, models, prompts, shortlist, space
+from engine import baselines, grids, models, prompts, shortlist, space
 from engine.dataset import Dataset
 from engine.errors import ConfigError, ModelError
+from engine.metrics import METRICS, check_metric
 from engine.models import BaseModel
 from engine.records import Config, Method, RunKind, RunSpec, Study
 from engine.shortlist import Shortlist
@@ -51,7 +52,8 @@ class Plan:
 def make(request: PlanRequest) -> Plan:
     """The plan; raises ConfigError or ModelError in one sentence when the choice cannot be run."""
     model = models.get(request.model)
-    metric = _checked_metric(request)
+    metric = request.metric or METRICS[request.dataset.task][0]
+    check_metric(metric, request.dataset.task)
     _check(request, model)
     excluded = grids.datasets_sharing_rows(request.dataset.input_hashes(), grids.current())
     chosen = shortlist.recommend(model, request.method, request.k, exclude=excluded)
@@ -70,19 +72,9 @@ def new_study_id() -> str:
     return f"s-{time.strftime('%Y%m%d', time.gmtime())}-{tail}"
 
 
-def _checked_metric(request: PlanRequest) -> str:
-    known = evaluate.METRICS[request.dataset.task]
-    if request.metric is None:
-        return str(known[0])
-    if request.metric not in known:
-        names = ", ".join(known)
-        raise ConfigError(
-            f"The metric of {request.dataset.task} must be one of {names}, but is {request.metric!r}."
-        )
-    return request.metric
-
-
 def _check(request: PlanRequest, model: BaseModel) -> None:
+    if not model.launchable:
+        raise ModelError(f"{model.id} cannot be trained here yet. Choose an embedded model.")
     if request.method not in model.methods:
         fitting = ", ".join(model.methods)
         raise ModelError(f"{model.id} cannot be trained with {request.method} here. It fits: {fitting}.")

@@ -46,7 +46,7 @@ def launch(study: str) -> None:
     for run in files.read_study(study).runs:
         if files.read_result(run) is None and queue.status(client, run) not in _PENDING:
             _enqueue(client, run)
-    tasks.announce_study(client, study)
+    _announce_study(study)
 
 
 def stop(run_or_study: str, *, keep_best: bool = False) -> None:

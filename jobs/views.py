@@ -13,10 +13,8 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from engine import settings as settings_module
-from engine import verdict
 from engine.artifacts import Artifacts
 from engine.records import RunResult, RunSpec, RunStatus, Study
-from engine.verdict import Summary
 from jobs import queue, tasks
 
 
@@ -103,8 +101,10 @@ def study(study_id: str) -> StudyView:
     )
 
 
-def summary(study_id: str) -> Summary:
+def summary(study_id: str) -> Any:
     """The verdict over the runs that have ended."""
+    from engine import verdict
+
     files = tasks.artifacts(settings_module.current())
     found = files.read_study(study_id)
     results = {run: result for run in found.runs if (result := files.read_result(run)) is not None}
