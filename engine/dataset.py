@@ -149,7 +149,7 @@ def build(
     few = view.usable_rows < checks.FEW_ROWS
     return Dataset(
         id=_identity((path, test_path), (view.task, sorted(view.roles.items()), seed, sorted(words.items()))),
-        name=name or Path(view.file_name).stem,
+        name=name or _default_name(path),
         file_name=view.file_name,
         task=view.task,
         roles=view.roles,
@@ -325,30 +325,43 @@ def _first_of_each(
 ) -> tuple[list[int], list[Issue]]:
     """Indices of rows to keep: of rows with (nearly) the same input and the same target the first."""
     first: dict[tuple[object, ...], Row] = {}
-    kept: list[int] = []
-    exact: dict[int, int] = {}
-    near: dict[int, int] = {}
-    for index, (row, key) in enumerate(zip(rows, keys, strict=False)):
-        if row.number in skipped:
-            continue
-        found = first.setdefault((*key, tuple(map(normalized, row.targets))), row)
-        if found is row:
-            kept.append(index)
-        else:
-            (exact if input_hash(found) == input_hash(row) else near)[row.number] = found.number
-    issues = by_row(
+    same: dict[int, int] = {}
+    alike: dict[int, int] = {}
+    for row, key in zip(rows, keys, strict=False):
+        if row.number not in skipped:
+            found = first.setdefault((*key, tuple(map(normalized, row.targets))), row)
+            if found is not row:
+                (same if input_hash(found) == input_hash(row) else alike)[row.number] = found.number
+    framed = len(alike) > len(rows) / 2
+    left_out = {*skipped, *same, *(() if framed else alike)}
+    kept = [index for index, row in enumerate(rows) if row.number not in left_out]
+    return kept, [*_repeats(same), *(_frame(len(alike), len(rows)) if framed else _near_repeats(alike))]
+
+
+def _repeats(same: Mapping[int, int]) -> list[Issue]:
+    return by_row(
         Severity.WARNING,
         "duplicate_rows",
-        list(exact),
-        lambda n: f"Row {n} repeats row {exact[n]} and is left out.",
+        list(same),
+        lambda n: f"Row {n} repeats row {same[n]} and is left out.",
     )
-    issues += by_row(
+
+
+def _near_repeats(alike: Mapping[int, int]) -> list[Issue]:
+    return by_row(
         Severity.WARNING,
         "near_duplicates",
-        list(near),
-        lambda n: f"Row {n} is nearly the same as row {near[n]}, with the same target, and is left out.",
+        list(alike),
+        lambda n: f"Row {n} is nearly the same as row {alike[n]}, with the same target, and is left out.",
     )
-    return kept, issues
+
+
+def _frame(alike: int, rows: int) -> list[Issue]:
+    text = (
+        f"{alike:,} of {counted(rows, 'row')} are nearly the same as another one, as if a long text stood "
+        "around all of them: they are kept, and those that are alike stay on one side."
+    )
+    return [Issue(Severity.WARNING, "near_duplicates", None, text)]
 
 
 def _grouped(
@@ -389,6 +402,13 @@ def _preview(table: Table) -> list[dict[str, str | None]]:
         {column: (text_of(record.get(column)) or "")[:PREVIEW_CHARACTERS] or None for column in table.columns}
         for record in table.records[:PREVIEW_ROWS]
     ]
+
+
+def _default_name(path: Path) -> str:
+    """The file's name; for one such as train.jsonl the folder's says more."""
+    stem = Path(reading.safe_name(path.name)).stem
+    folder = path.resolve().parent.name
+    return folder if folder and stem.lower() in ("train", "training", "data", "dataset") else stem
 
 
 def _identity(paths: Sequence[Path | None], mapping: object) -> str:

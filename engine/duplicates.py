@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from os.path import commonprefix
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
 SIMILARITY = 0.8
 PIECE = 5
-BANDS, BAND_ROWS = 10, 6
+BANDS, BAND_ROWS = 8, 5
 CANDIDATES = 20
 CHUNK = 20_000
+FRAME_TEXTS = 20
 
 
 def normalized(text: str) -> str:
@@ -35,20 +37,30 @@ def clusters(texts: Sequence[str]) -> list[int]:
     """
     firsts: dict[str, int] = {}
     exact = [firsts.setdefault(normalized(text), index) for index, text in enumerate(texts)]
-    near = _nearly_equal({index: text for text, index in firsts.items()})
+    near = _nearly_equal(dict(zip(firsts.values(), _unframed(list(firsts)), strict=True)))
     return [near[index] for index in exact]
 
 
+def _unframed(texts: Sequence[str]) -> list[str]:
+    """Without the start and end that all texts share, such as the same instruction around every one."""
+    if len(texts) < FRAME_TEXTS:
+        return list(texts)
+    start = len(commonprefix(texts))
+    bare = [text[start:] for text in texts]
+    end = len(commonprefix([text[::-1] for text in bare]))
+    return [text[: len(text) - end] for text in bare]
+
+
 def _nearly_equal(texts: Mapping[int, str]) -> dict[int, int]:
-    from datasketch import MinHashLSH
+    from datasketch import MinHash, MinHashLSH
 
     index = MinHashLSH(num_perm=BANDS * BAND_ROWS, params=(BANDS, BAND_ROWS))
+    sketch = MinHash(num_perm=BANDS * BAND_ROWS)
     kept: dict[int, Pieces] = {}
     found: dict[int, int] = {}
-    sketcher = _sketcher()
     for number, text in texts.items():
         pieces = _pieces(text)
-        sketch = sketcher(pieces)
+        sketch.hashvalues = _least_hashes(pieces, *sketch.permutations)
         candidates = sorted(index.query(sketch))[:CANDIDATES]
         found[number] = next((c for c in candidates if _similarity(pieces, kept[c]) >= SIMILARITY), number)
         if found[number] == number:
@@ -57,22 +69,12 @@ def _nearly_equal(texts: Mapping[int, str]) -> dict[int, int]:
     return found
 
 
-def _sketcher() -> Callable[[Pieces], Any]:
-    """Makes MinHashes of pieces that are hashed already: datasketch alone would hash them one by one."""
+def _least_hashes(pieces: Pieces, factors: Pieces, offsets: Pieces) -> Pieces:
+    """MinHash of pieces that are hashed already (datasketch would hash them one by one, in Python)."""
     import numpy as np
-    from datasketch import MinHash
 
-    empty = MinHash(num_perm=BANDS * BAND_ROWS)
-    factors, offsets = empty.permutations
-
-    def sketch(pieces: Pieces) -> MinHash:
-        result = empty.copy()
-        for start in range(0, len(pieces), CHUNK):
-            hashed = pieces[start : start + CHUNK, None] * factors + offsets
-            result.hashvalues = np.minimum(result.hashvalues, hashed.min(axis=0))
-        return result
-
-    return sketch
+    parts = (pieces[start : start + CHUNK, None] for start in range(0, len(pieces), CHUNK))
+    return np.min([(part * factors + offsets).min(axis=0) for part in parts], axis=0)  # type: ignore[no-any-return]
 
 
 def _pieces(text: str) -> Pieces:

@@ -49,8 +49,10 @@ SUFFIXES = {
     "jsonl": {"jsonl", "ndjson", "json"},
     "parquet": {"parquet", "pq"},
 }
+OTHER_LATIN = {"Croatian", "Czech", "Hungarian", "Polish", "Romanian", "Slovak", "Slovene", "Turkish"}
 DELIMITERS = ",;\t|"
 NO_DELIMITER = "\x1f"
+ROW_KEYS = ("data", "rows", "train", "examples", "items", "records", "samples", "instances")
 MISSING_WORDS = {"nan", "NaN", "NAN", "null", "NULL", "<NA>", "#N/A"}
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -159,28 +161,34 @@ def _decode(data: bytes, path: Path) -> tuple[str, str]:
 
 
 def _encoding(data: bytes) -> str | None:
-    try:
-        data.decode("utf-8")
+    if _decodes(data, "utf-8"):
         return "utf-8"
-    except UnicodeDecodeError:
-        pass
     if (zeros := data[:4000].count(0)) > len(data[:4000]) / 5:
         return ("utf-16-le" if data[1:4000:2].count(0) > zeros / 2 else "utf-16-be") if zeros else None
     return _single_byte_encoding(data)
 
 
 def _single_byte_encoding(data: bytes) -> str | None:
-    """By charset-normalizer on the lines that are not ASCII. On a few accented words it cannot tell Western
-    Windows text (cp1252, which contains Latin-1's letters) from its relatives, so cp1252 wins near-ties."""
+    """By charset-normalizer, from the lines that are not ASCII. A few accents are too little for it (it takes
+    'naïve' for Czech): text mostly in Latin letters is read as cp1252, Latin-1's letters and more, unless
+    its language has others."""
     from charset_normalizer import from_bytes
 
     odd = b"\n".join(itertools.islice((line for line in data.split(b"\n") if not line.isascii()), 500))
-    matches = from_bytes(odd[:100_000])
-    best = matches.best()
-    if best is None:
-        return None
-    western = next((m for m in matches if "cp1252" in (m.encoding, *m.could_be_from_charset)), None)
-    return "cp1252" if western and western.chaos <= best.chaos + 0.02 else best.encoding
+    odd = odd[:100_000]
+    best = from_bytes(odd, cp_exclusion=["utf_16", "utf_16_le", "utf_16_be", "utf_32"]).best()
+    latin = sum(byte > 127 for byte in odd) < len(odd) / 4
+    if latin and (best is None or best.language not in OTHER_LATIN) and _decodes(data, "cp1252"):
+        return "cp1252"
+    return best.encoding if best else None
+
+
+def _decodes(data: bytes, encoding: str) -> bool:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _read_text(text: str, encoding: str, path: Path) -> Table:
@@ -196,9 +204,8 @@ def _read_json(text: str, path: Path) -> Table | None:
     """A JSON array, JSON Lines, or one JSON object that holds the rows; None when it is no JSON at all."""
     if text.count("{") + text.count("[") > MAX_JSON_NODES:
         raise DatasetError(f"{path.name} holds too many nested values. Use one flat object per row.")
-    first = text.lstrip().split("\n", 1)[0]
-    whole = text.lstrip()[0] == "[" or not _is_json(first, path)
-    if not whole:
+    first, _, rest = text.strip().partition("\n")
+    if first.startswith("{") and rest and _is_json(first, path):
         return _read_json_lines(text, path)
     try:
         document = json.loads(text)
@@ -209,8 +216,9 @@ def _read_json(text: str, path: Path) -> Table | None:
             where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a number"
             raise DatasetError(f"{path.name} is broken JSON at {where}. Correct it there.") from error
         return None
-    rows, issues = _rows_in(document, path)
-    return _table("json", enumerate(rows, 1), path, issues)
+    rows, issues = _rows_in(document)
+    name = "json" if rest or first.startswith("[") or issues else "jsonl"
+    return _table(name, enumerate(rows, 1), path, issues)
 
 
 def _is_json(line: str, path: Path) -> bool:
@@ -227,34 +235,37 @@ def _too_deep(path: Path) -> DatasetError:
     return DatasetError(f"{path.name} is nested too deeply. Use one flat object per row.")
 
 
-def _rows_in(document: Any, path: Path) -> tuple[list[Any], list[Issue]]:
-    """The list of rows in a JSON document: itself, the one list of objects in it, SQuAD's, or columns."""
+def _rows_in(document: Any) -> tuple[list[Any], list[Issue]]:
+    """The rows of a JSON document: the list itself, one under a known key, SQuAD's, columns, or one row."""
     if isinstance(document, list):
         return document, []
-    lists = {k: v for k, v in document.items() if isinstance(v, list) and v}
-    of_objects = {k: v for k, v in lists.items() if isinstance(v[0], dict)}
-    if len(of_objects) == 1:
-        name, rows = next(iter(of_objects.items()))
-        if "paragraphs" in rows[0]:
-            return list(_squad_rows(rows)), [_note("squad_format", "Read as SQuAD: one row per question.")]
-        return rows, [_note("rows_under_key", f"The rows were found under {name!r}; the rest is not used.")]
-    if len(lists) == len(document) and len({len(v) for v in lists.values()}) == 1:
-        names = list(lists)
-        return [dict(zip(names, v, strict=True)) for v in zip(*lists.values(), strict=True)], []
-    if not lists:
-        return [document], []
-    raise DatasetError(f"{path.name} is one JSON object without a list of rows. Use a list, or JSON Lines.")
+    for name in (name for name in ROW_KEYS if document.get(name)):
+        rows = document[name]
+        if isinstance(rows, list) and isinstance(rows[0], dict):
+            if "paragraphs" in rows[0]:
+                return list(_squad_rows(rows)), [_note("squad_format", "Read as SQuAD: a row per question.")]
+            return rows, [
+                _note("rows_under_key", f"The rows are those under {name!r}; the rest is not used.")
+            ]
+    columns = list(document.values())
+    if columns and all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
+        return [dict(zip(document, values, strict=True)) for values in zip(*columns, strict=True)], []
+    return [document], []
 
 
-def _squad_rows(articles: Iterable[Any]) -> Iterator[Record]:
-    for article in articles:
-        for paragraph in article.get("paragraphs", ()):
-            for question in paragraph.get("qas", ()):
+def _squad_rows(articles: Any) -> Iterator[Record]:
+    for article in _objects(articles):
+        for paragraph in _objects(article.get("paragraphs")):
+            for question in _objects(paragraph.get("qas")):
                 yield {
                     "context": paragraph.get("context"),
                     "question": question.get("question"),
                     "answers": question.get("answers"),
                 }
+
+
+def _objects(value: Any) -> list[Record]:
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
 
 
 def _read_json_lines(text: str, path: Path) -> Table:
@@ -414,7 +425,7 @@ def _header(rows: list[list[str]]) -> tuple[list[str], list[list[str]], list[Iss
 def _is_data(first: Sequence[str], rest: Sequence[Sequence[str]]) -> bool:
     columns = list(zip(*(row for row in rest if len(row) == len(first)), strict=True))
     return any(
-        cell in values and len(set(values)) < len(values) / 2
+        cell in values and len(set(values)) <= len(values) / 2
         for cell, values in zip(first, columns, strict=False)
         if cell
     )
