@@ -45,11 +45,11 @@ def run_training(run: str) -> None:
     """The RQ job of one run. A failure of the training is a result, not an exception."""
     settings = settings_module.current()
     client, files = queue.connection(settings), artifacts(settings)
-    with _alone(settings.locks / f"{run}.lock"):
+    with alone(settings.locks / f"{run}.lock"):
         if files.read_result(run) is not None:
             return
         attempt = next_attempt(client, files, run)
-        with _device(settings), Recorder(client, files, run, attempt) as recorder:
+        with device(settings), Recorder(client, files, run, attempt) as recorder:
             result = _attempt(files, run, attempt, recorder, StopFlag(client, files, run, attempt))
             record(client, files, result)
 
@@ -211,7 +211,7 @@ def _train(
 
 
 @contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def alone(path: Path) -> Iterator[None]:
     """One process of this machine works on a run; a second copy waits and then finds the result."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path):
@@ -219,7 +219,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _device(settings: Settings) -> Iterator[None]:
+def device(settings: Settings) -> Iterator[None]:
     """Hold one free GPU and show CUDA no other; without GPUs nothing is held."""
     names = process.gpus()
     if not names:
