@@ -322,7 +322,7 @@ def _task_of_target(target: Profile, profiles: Sequence[Profile]) -> tuple[Task 
 
 
 def _task_of_content(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
-    labels = [p for p in profiles if p.kind is Kind.CATEGORY and p.distinct > 1]
+    labels = _labels_by_content(profiles)
     source = _longest(profiles)
     if source is None:
         return None, "No column holds texts: choose the columns, or another file."
@@ -391,7 +391,7 @@ def _aliases(role: Role, task: Task) -> str:
 
 def _by_content(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | None:
     if role is Role.TARGET and task is Task.CLASSIFICATION:
-        labels = [p for p in free if p.kind is Kind.CATEGORY and p.distinct > 1]
+        labels = _labels_by_content(free)
         if len(labels) != 1:
             return None
         return labels[0].column, f"{labels[0].distinct} short values repeat in it."
@@ -399,6 +399,13 @@ def _by_content(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, s
         return None
     longest = _longest(free)
     return (longest.column, "It holds the longest texts.") if longest else None
+
+
+def _labels_by_content(profiles: Sequence[Profile]) -> list[Profile]:
+    """Columns whose values repeat; numbers only where no words do."""
+    words = [p for p in profiles if p.kind is Kind.CATEGORY and p.distinct > 1]
+    numbers = [p for p in profiles if p.kind is Kind.NUMBER and 1 < p.distinct <= 10 and p.few_values]
+    return words or numbers
 
 
 def _instruction_and_input(free: Sequence[Profile]) -> tuple[str, str] | None:
