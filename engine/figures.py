@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from engine.coverage import Ranking
 from engine.errors import ConfigError
+from engine.metrics import TITLES, lower_is_better
 from engine.records import Config, Event, Method, RunKind, RunResult, RunSpec, Score
-from engine.shortlist import Ranking
 
 COLOURS = {
     "LoRA": "#0072B2",
@@ -30,7 +31,6 @@ SYMBOLS = {
 MAX_POINTS = 20_000
 MAX_TRACES = 100
 ROW_HEIGHT = 34
-LOSSES = ("loss",)
 
 
 def meaning(kind: RunKind, method: Method) -> str:
@@ -44,17 +44,9 @@ def meaning(kind: RunKind, method: Method) -> str:
 
 
 def metric_name(metric: str) -> str:
-    """A metric as a person writes it."""
-    names = {
-        "accuracy": "Accuracy",
-        "macro_f1": "Macro F1",
-        "rougeL": "ROUGE-L",
-        "rouge1": "ROUGE-1",
-        "token_f1": "Token F1",
-        "exact_match": "Exact match",
-        "loss": "Loss",
-    }
-    return names.get(metric, metric)
+    """A metric at the start of a sentence."""
+    title = TITLES.get(metric, metric)
+    return title[0].upper() + title[1:]
 
 
 class ScorePoint(NamedTuple):
@@ -89,13 +81,13 @@ def score_info(
     """Every scored run with its interval; `tied`: runs that cannot be told apart from the winner."""
     scored = [(spec, score) for spec, result in runs if (score := _score(result, metric, split)) is not None]
     points = [_score_point(spec, score, metric, spec.run in tied) for spec, score in scored]
-    points.sort(key=lambda point: point.value, reverse=metric not in LOSSES)
+    points.sort(key=lambda point: point.value, reverse=not lower_is_better(metric))
     name = metric_name(metric)
     rows = max((score.n for _, score in scored), default=0)
     title = (
         f"{name} on {rows} {split} rows, with 95 % intervals" if points else f"{name}: no run is scored yet"
     )
-    unit = "nats, less is better" if metric in LOSSES else "points"
+    unit = "nats, less is better" if lower_is_better(metric) else "points"
     return ScoreInfo(title, f"{name} ({unit})", tuple(points), winner)
 
 
@@ -104,9 +96,9 @@ def _score(result: RunResult | None, metric: str, split: str) -> Score | None:
 
 
 def _score_point(spec: RunSpec, score: Score, metric: str, tied: bool) -> ScorePoint:
-    factor = 1.0 if metric in LOSSES else 100.0
+    factor = 1.0 if lower_is_better(metric) else 100.0
     value, low, high = (factor * number for number in (score.value, score.low, score.high))
-    digits = 3 if metric in LOSSES else 1
+    digits = 3 if lower_is_better(metric) else 1
     hover = f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f}), {score.n} rows"
     if spec.config is not None:
         hover = f"{hover}<br>{spec.config.label}"
@@ -225,6 +217,7 @@ def curve_figure(info: CurveInfo) -> go.Figure:
 class CoverageInfo(NamedTuple):
     """How many cells the first k configs cover together."""
 
+    finding: str
     title: str
     ranks: tuple[int, ...]
     shares: tuple[float, ...]
@@ -232,32 +225,42 @@ class CoverageInfo(NamedTuple):
 
 
 def coverage_info(ranking: Ranking | None, most: int = 8) -> CoverageInfo:
-    """Cumulative coverage by k; the title is the finding."""
+    """Cumulative coverage by k, and what it says in one sentence."""
     entries = () if ranking is None else ranking.entries[:most]
     if ranking is None or not entries or not ranking.cells:
-        return CoverageInfo("Coverage: no grid is published yet", (), (), ())
+        title = "Coverage: nothing is measured yet"
+        return CoverageInfo(title, title, (), (), ())
     shares = tuple(100 * entry.cumulative_coverage for entry in entries)
-    hovers = tuple(f"{config_label(e.config)}<br>{e.new} cells more, {e.covers} alone" for e in entries)
+    hovers = tuple(f"{config_label(e.config)}<br>{e.new} more, {e.covers} alone" for e in entries)
     enough = next(k for k, share in enumerate(shares, 1) if share == max(shares))
-    configs = "1 config is" if enough == 1 else f"{enough} configs hold one that is"
-    title = f"{configs} among the best in {max(shares):.0f} % of {len(ranking.cells)} cells"
-    return CoverageInfo(title, tuple(entry.rank for entry in entries), shares, hovers)
+    covered = round(max(shares) / 100 * len(ranking.cells))
+    what = f"{covered} of {len(ranking.cells)} {_cell_noun(ranking)}"
+    finding = f"{enough} configs are enough to be within 3 % of the best on {what}"
+    if enough == 1:
+        finding = f"1 config is within 3 % of the best on {what}"
+    title = f"Coverage of {_cell_noun(ranking)} by the first k configs"
+    return CoverageInfo(finding, title, tuple(entry.rank for entry in entries), shares, hovers)
 
 
-def coverage_figure(info: CoverageInfo) -> go.Figure:
+def _cell_noun(ranking: Ranking) -> str:
+    """A cell is a dataset as long as there is one model and one size."""
+    return "datasets" if len({(cell.model, cell.train_size) for cell in ranking.cells}) == 1 else "cells"
+
+
+def coverage_figure(info: CoverageInfo, method: Method = Method.LORA) -> go.Figure:
     """One bar per k, the share of cells that the first k configs cover."""
     figure = go.Figure()
     if info.ranks:
         figure.add_bar(
             x=[str(rank) for rank in info.ranks],
             y=info.shares,
-            marker_color=COLOURS["LoRA"],
+            marker_color=COLOURS[meaning(RunKind.SHORTLIST, method)],
             text=[f"{share:.0f} %" for share in info.shares],
             customdata=info.hovers,
             hovertemplate="k = %{x}: %{y:.0f} %<br>adds %{customdata}<extra></extra>",
         )
     figure.update_xaxes(title="k: configs that are trained", type="category")
-    figure.update_yaxes(title="Cells covered (%)", range=[0, 108])
+    figure.update_yaxes(title="Covered (%)", range=[0, 108])
     return _dress(figure, info.title, height=320).update_layout(showlegend=False)
 
 
@@ -297,12 +300,11 @@ def _cell_name(ranking: Ranking, number: int) -> str:
     cell = ranking.cells[number]
     sizes = {other.train_size for other in ranking.cells}
     models = {other.model for other in ranking.cells}
-    parts = [cell.model] if len(models) > 1 else []
-    parts.append(cell.dataset)
+    parts = [cell.model if len(models) > 1 else None, cell.dataset]
     if len(sizes) > 1 and cell.train_size is not None:
         size = cell.train_size
         parts.append(f"{size:g} rows" if isinstance(size, float) else f"{size} rows")
-    return _escape(", ".join(parts))
+    return _escape(", ".join(part for part in parts if part))
 
 
 def heat_figure(info: HeatInfo) -> go.Figure:

@@ -1,12 +1,17 @@
 """Navigation: the frame around every page. The file is both the main script and the package of the pages."""
 
+from pathlib import Path
+
 import streamlit as st
+
+HERE = Path(__file__).resolve().parent
 
 
 def navigate() -> None:
     """Draw the frame and the page that the URL names."""
     st.set_page_config(page_title="Shortlist", layout="wide")
-    st.logo("pages/logo.svg", size="large")
+    st.logo(HERE / "logo.svg", size="large")
+    st.html(HERE / "frame.css")
     titles = {"tune": "Tune", "studies": "Studies", "explore": "Explore", "admin": "Admin"}
     pages = [st.Page(f"{name}.py", title=title, url_path=name) for name, title in titles.items()]
     st.navigation(pages, position="top").run()

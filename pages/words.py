@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from engine.records import Score
+from engine.records import Method, Score, Task
 
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 
@@ -61,3 +61,19 @@ def age(created: float, now: float | None = None) -> str:
 def clock(created: float) -> str:
     """A time of day on this machine: '14:05:09'."""
     return time.strftime("%H:%M:%S", time.localtime(created))
+
+
+def rate(value: float) -> str:
+    """A learning rate as people write it: '3e-4'."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
+
+
+def method(name: Method) -> str:
+    """How the weights are adapted, in a reader's words."""
+    return {Method.LORA: "LoRA", Method.FULL: "Full fine-tuning"}[name]
+
+
+def task(name: Task) -> str:
+    """What the rows ask for, in a reader's words."""
+    return "Question answering" if name == Task.QA else name.capitalize()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from engine import figures, shortlist
+from engine import coverage, figures
 from engine.records import Config, Event, Method, RunKind, RunResult, RunSpec, RunStatus, Score, Task
 
 STUDY = "s-20260101-abcdef"
@@ -108,7 +108,7 @@ def test_nothing_to_draw_gives_a_titled_empty_figure() -> None:
         assert figure.layout.title.text
 
 
-def small_ranking() -> shortlist.Ranking:
+def small_ranking() -> coverage.Ranking:
     rows = [
         {"dataset": data, "model": "m", "method": "full", "learning_rate": rate, "score": score}
         for data, rate, score in [
@@ -116,7 +116,7 @@ def small_ranking() -> shortlist.Ranking:
             ("clapnq", 1e-3, 0.30), ("clapnq", 3e-3, 0.50), ("clapnq", 1e-4, 0.10),
         ]
     ]  # fmt: skip
-    return shortlist.rank_configs(pd.DataFrame(rows), ["learning_rate"])
+    return coverage.rank_configs(pd.DataFrame(rows), ["learning_rate"])
 
 
 def test_coverage_title_names_how_many_configs_are_needed() -> None:

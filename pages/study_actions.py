@@ -1,0 +1,89 @@
+"""What can be done with a whole study: stop, retry, rename, note, duplicate, delete with undo."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine.records import RunStatus, Study
+from jobs import studies
+from jobs.views import StudyView
+from pages import words
+
+
+def bar(view: StudyView) -> None:
+    """The buttons beside the title."""
+    study = view.study.study
+    with st.container(horizontal=True, horizontal_alignment="right", key="study_actions"):
+        if not view.is_over:
+            with st.popover("Stop", key="stop_menu"):
+                st.button("Stop and keep the best so far", key="keep", on_click=_stop, args=(study, True))
+                st.button("Stop and discard what runs", key="discard", on_click=_stop, args=(study, False))
+        if any(run.status in (RunStatus.FAILED, RunStatus.STOPPED) for run in view.runs):
+            st.button("Retry what did not finish", key="retry", on_click=studies.retry, args=(study,))
+        with st.popover("Name and note", key="name_menu"):
+            _name_and_note(view.study)
+        st.button("Duplicate", key="duplicate", on_click=_duplicate, args=(study,))
+        st.button("Delete", key="delete", on_click=_delete, args=(view.study,))
+
+
+def _stop(study: str, keep_best: bool) -> None:
+    studies.stop(study, keep_best=keep_best)
+
+
+def _name_and_note(study: Study) -> None:
+    with st.form("name_form", border=False):
+        name = st.text_input("Name", study.name, key=f"name_{study.study}", max_chars=studies.LONGEST_NAME)
+        note = st.text_area("Note", study.note, key=f"note_{study.study}")
+        if st.form_submit_button("Save", key="save_name"):
+            studies.rename(study.study, name)
+            studies.note(study.study, note)
+            st.rerun()
+
+
+def _duplicate(study: str) -> None:
+    st.query_params.study = studies.duplicate(study).study
+
+
+def _delete(study: Study) -> None:
+    studies.delete(study.study)
+    st.session_state.deleted = (study.study, study.name)
+    st.query_params.clear()
+
+
+def undo() -> None:
+    """Offer to bring back what was just deleted."""
+    if "deleted" not in st.session_state:
+        return
+    study, name = st.session_state.deleted
+    with st.container(horizontal=True, vertical_alignment="center", key="undo_bar"):
+        st.text(f"Deleted: {name}")
+        st.button("Undo", key="undo", on_click=_undelete, args=(study,))
+
+
+def _undelete(study: str) -> None:
+    studies.undelete(study)
+    del st.session_state.deleted
+    st.query_params.study = study
+
+
+def launch_copy(view: StudyView) -> None:
+    """A duplicate waits until it is launched."""
+    if all(run.status == RunStatus.QUEUED and run.queue_position is None for run in view.runs):
+        st.info("This study is not launched yet.")
+        st.button(
+            "Launch it", type="primary", key="launch_copy", on_click=studies.launch, args=(view.study.study,)
+        )
+
+
+def headline(view: StudyView) -> str:
+    """What the browser's tab says."""
+    done = sum(run.status.is_final for run in view.runs)
+    state = "Done" if view.is_over else f"{done} of {len(view.runs)}"
+    return f"{state}: {view.study.name}"
+
+
+def facts(view: StudyView) -> str:
+    """One line on what the study is."""
+    study = view.study
+    method = words.method(study.method)
+    return words.plain(f"{study.dataset_name}, {study.model}, {method}, {words.age(study.created)}")

@@ -1,0 +1,38 @@
+"""Tune: from a file to running."""
+
+import streamlit as st
+
+from jobs.plans import PlanRequest
+from pages import problems, tune_configs, tune_data, tune_model, tune_options, tune_plan
+
+st.title("Tune", anchor=False)
+left, right = st.columns([2, 1], gap="large")
+understood = plan = options = model = None
+missing = "Choose a file or a sample"
+
+with left:
+    st.header("1 Data", anchor=False)
+    with problems.shown():
+        understood, missing = tune_data.choose(tune_options.seed())
+    st.header("2 Model and method", anchor=False)
+    with problems.shown():
+        model, method = tune_model.choose()
+    st.header("3 Shortlist", anchor=False)
+    shortlist = st.container(key="shortlist")
+    st.header("4 Launch", anchor=False)
+    if understood is not None:
+        with problems.shown():
+            options = tune_options.choose(understood.dataset)
+    with shortlist, problems.shown():
+        if understood is None or options is None or model is None:
+            st.caption("The configs to train appear here when the rows are understood.")
+        else:
+            request = PlanRequest(
+                understood.dataset, model.id, method, name=options.name, metric=options.metric,
+                seed=options.seed, train_size=options.train_size, template=understood.template,
+                time_cap_minutes=options.time_cap_minutes,
+            )  # fmt: skip
+            plan = tune_configs.choose(request)
+
+with right, st.container(key="plan"):
+    tune_plan.card(understood, plan, missing, options.differences if options else ())

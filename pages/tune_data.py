@@ -1,0 +1,108 @@
+"""Step 1 of Tune, second half: what we understood of the rows, why, and the user's corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from engine import dataset
+from engine.dataset import Dataset, Inspection
+from engine.records import Role, Task
+from engine.roles import TASK_ROLES
+from pages import live, tune_file, tune_rows, words
+from pages.tune_file import Source
+
+ROLE_NAMES = {
+    Role.SOURCE: "Text",
+    Role.CONTEXT: "Passage",
+    Role.QUESTION: "Question",
+    Role.PROMPT: "Prompt",
+    Role.MESSAGES: "Conversation",
+    Role.TARGET: "Answer to learn",
+}
+Roles = tuple[tuple[Role, str], ...]
+
+
+class Understood(NamedTuple):
+    """Rows ready to train on; `original` is the file to keep with them, None: it is kept already."""
+
+    dataset: Dataset
+    original: Path | None
+    template: str | None
+
+
+def choose(seed: int) -> tuple[Understood | None, str]:
+    """What the user gave and confirmed; else None and what is missing. DatasetError: it cannot be used."""
+    source = tune_file.choose()
+    if source is None:
+        return None, "Choose a file or a sample"
+    data = _dataset(source, seed)
+    if data is None:
+        return None, "Choose the task"
+    tune_rows.checks(data.issues)
+    return Understood(data, source.path, tune_rows.look(data)), ""
+
+
+def _dataset(source: Source, seed: int) -> Dataset | None:
+    """The rows as the user corrected us; None: the task is not chosen."""
+    if source.path is None:
+        return load(source.kept or "")
+    guess = inspect(source.path, None)
+    st.markdown(f"**{words.plain(guess.file_name)}**: {guess.rows:,} rows, {guess.format.upper()}")
+    places = st.columns(4, gap="small")
+    with places[0]:
+        task = _task(guess)
+    if task is None:
+        tune_rows.first_rows(guess)
+        return None
+    roles = _roles(inspect(source.path, task), task, places[1:])
+    return build(source.path, task, roles, source.test_path, seed)
+
+
+def _task(guess: Inspection) -> Task | None:
+    task = st.selectbox(
+        "Task", list(Task), key="task", index=list(Task).index(guess.task) if guess.task else None,
+        format_func=words.task, placeholder="Choose", persist_state="session",
+    )  # fmt: skip
+    st.caption(words.plain(guess.task_reason) if task == guess.task else "Chosen by you.")
+    return task
+
+
+def _roles(mapped: Inspection, task: Task, places: Sequence[DeltaGenerator]) -> Roles:
+    """The column of each role, guessed and then corrected."""
+    needed = (Role.MESSAGES,) if Role.MESSAGES in mapped.roles else TASK_ROLES[task]
+    chosen = {}
+    for role, place in zip(needed, places, strict=False):
+        guess = mapped.roles.get(role)
+        options = list(dict.fromkeys([*mapped.columns, *([guess] if guess else [])]))
+        column = place.selectbox(
+            ROLE_NAMES[role], options, key=f"role_{task}_{role}", placeholder="Choose a column",
+            index=options.index(guess) if guess else None, persist_state="session",
+        )  # fmt: skip
+        reason = mapped.role_reasons.get(role, "") if column == guess else "Chosen by you."
+        place.caption(words.plain(reason))
+        if column is not None:
+            chosen[role] = column
+    return tuple(chosen.items())
+
+
+@st.cache_resource(max_entries=32, show_spinner="Reading the file")
+def inspect(path: Path, task: Task | None) -> Inspection:
+    """What the file holds; a path names its content (see tune_file.keep)."""
+    return dataset.inspect(path, task)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Checking and splitting the rows")
+def build(path: Path, task: Task, roles: Roles, test_path: Path | None, seed: int) -> Dataset:
+    """The checked and split rows."""
+    return dataset.build(path, task=task, roles=dict(roles), test_path=test_path, seed=seed)
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the dataset")
+def load(dataset_id: str) -> Dataset:
+    """A dataset that is kept."""
+    return dataset.load(dataset_id, live.datasets_root())

@@ -1,0 +1,94 @@
+"""Step 1 of Tune, first half: where the rows come from. A file, a sample, or a dataset kept before."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import streamlit as st
+
+from engine import dataset, reading, settings
+from pages import live, words
+
+ORIGINS = ("Your file", "A sample", "A kept dataset")
+SUFFIXES = ["csv", "tsv", "json", "jsonl", "parquet", "txt"]
+SAMPLES = Path(__file__).resolve().parents[1] / "samples"
+
+
+class Source(NamedTuple):
+    """A file to read, or a dataset that was read before."""
+
+    path: Path | None
+    test_path: Path | None = None
+    kept: str | None = None
+
+
+def choose() -> Source | None:
+    """The user's choice; None: nothing chosen yet."""
+    origin = st.segmented_control(
+        "Where the rows come from", ORIGINS, key="origin", default=ORIGINS[0], required=True,
+        label_visibility="collapsed", persist_state="session",
+    )  # fmt: skip
+    return {ORIGINS[0]: _own_file, ORIGINS[1]: _sample}.get(origin or "", _kept)()
+
+
+def _own_file() -> Source | None:
+    upload = st.file_uploader(
+        "Labelled rows: CSV, TSV, JSON, JSONL or Parquet, 100 to a few thousand rows, at most 50 MB",
+        key="file", on_change=_other_file,
+    )  # fmt: skip
+    if upload is not None:
+        st.session_state.upload = str(keep(upload.name, upload.getvalue()))
+    path = st.session_state.get("upload")
+    if path is None:
+        return None
+    if upload is None:
+        st.caption(f"Using {words.plain(Path(path).name)}, uploaded before.")
+    with st.expander("I have a test file of my own", key="own_test"):
+        test = st.file_uploader("Test rows with the same columns", SUFFIXES, key="test_file")
+    return Source(Path(path), keep(test.name, test.getvalue()) if test else None)
+
+
+def keep(name: str, content: bytes) -> Path:
+    """Write an upload once, under a folder named by its content."""
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    path = settings.current().home / "uploads" / digest / reading.safe_name(name)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return path
+
+
+def _sample() -> Source | None:
+    files = sorted(path for path in SAMPLES.iterdir() if path.suffix in (".csv", ".jsonl"))
+    titles = {path.name: path.stem.replace("_", " ").capitalize() for path in files}
+    name = st.pills(
+        "Sample", titles, key="sample", format_func=titles.__getitem__, on_change=forget_mapping,
+        persist_state="session", label_visibility="collapsed",
+    )  # fmt: skip
+    return None if name is None else Source(SAMPLES / name)
+
+
+def _kept() -> Source | None:
+    infos = {info.id: info for info in dataset.list_saved(live.datasets_root())}
+    if not infos:
+        st.caption("No dataset is kept yet: the rows of a launched study are.")
+        return None
+    chosen = st.selectbox(
+        "Kept dataset", infos, index=None, key="kept", placeholder="Choose a dataset",
+        format_func=lambda key: infos[key].name, label_visibility="collapsed", persist_state="session",
+    )  # fmt: skip
+    return None if chosen is None else Source(None, kept=chosen)
+
+
+def _other_file() -> None:
+    st.session_state.pop("upload", None)
+    forget_mapping()
+
+
+def forget_mapping() -> None:
+    """Another file: what the user said about the last one's columns and prompt no longer holds."""
+    for key in [str(key) for key in st.session_state]:
+        if key.startswith(("task", "role_", "template", "row_number")):
+            del st.session_state[key]

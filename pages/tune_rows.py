@@ -1,0 +1,77 @@
+"""Step 1 of Tune, what can be seen of the rows: checks, first rows, the exact prompt of any row, splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+from engine import prompts
+from engine.dataset import Dataset, Inspection
+from engine.records import Issue, Role, Severity
+from pages import words
+
+LOOKS = {
+    Severity.ERROR: (":material/error:", "red"),
+    Severity.WARNING: (":material/warning:", "orange"),
+    Severity.INFO: (":material/info:", "gray"),
+}
+
+
+def checks(issues: Sequence[Issue]) -> None:
+    """Findings, the worst first; errors are open."""
+    if not issues:
+        st.caption(":material/check_circle: All checks passed.")
+    for severity in Severity:
+        found = [issue for issue in issues if issue.severity == severity]
+        if found:
+            icon, colour = LOOKS[severity]
+            label = f":{colour}[{icon} {len(found)} {severity}{'s' if len(found) > 1 else ''}]"
+            with st.expander(label, expanded=severity == Severity.ERROR, key=f"checks_{severity}"):
+                rows = [{"row": issue.row, "what": issue.message} for issue in found]
+                st.dataframe(rows, hide_index=True, height=min(250, 38 + 35 * len(rows)))
+
+
+def first_rows(found: Inspection) -> None:
+    """The first rows as the file has them."""
+    st.dataframe(found.preview, hide_index=True, height=220, key="first_rows")
+
+
+def look(data: Dataset) -> str | None:
+    """Rows, the exact prompt and the splits; answers the user's template, None: the default."""
+    rows, prompt, splits = st.tabs(["First rows", "Exact prompt", "Splits"], key="look")
+    with rows:
+        table = [{**{str(role): text for role, text in row.inputs.items()}, "answer": row.targets[0]}
+                 for row in data.rows[:50]]  # fmt: skip
+        st.dataframe(table, hide_index=True, height=220, key="usable_rows")
+    with splits:
+        _splits(data)
+    with prompt:
+        return _prompt(data)
+
+
+def _prompt(data: Dataset) -> str | None:
+    default = prompts.default_template(data.task)
+    template = None
+    if Role.MESSAGES not in data.roles:
+        template = st.text_area(
+            "Template", default, key=f"template_{data.id}", height=100, persist_state="session",
+            help="The words around your text. The embedded models were pre-trained with the one shown first.",
+        )  # fmt: skip
+    number = st.number_input("Row", 1, len(data.rows), key="row_number", help="Counts the usable rows.")
+    if template is not None:
+        prompts.check_template(template, data.task)
+    text = prompts.render(data.rows[number - 1], data.task, template)
+    st.html(f'<pre class="prompt">{escape(text.prompt)}<mark>{escape(text.completion)}</mark></pre>')
+    st.caption("The model reads all of it and learns to write the marked part: the loss covers only that.")
+    return None if template == default else template
+
+
+def _splits(data: Dataset) -> None:
+    meanings = {"train": "to learn from", "dev": "selects the winner", "test": "reports its score"}
+    for place, (name, meaning) in zip(st.columns(3), meanings.items(), strict=True):
+        place.metric(name.capitalize(), f"{len(data.splits[name]):,} rows", help=meaning)
+        place.caption(meaning)
+    for note in data.notes:
+        st.caption(words.plain(note))
