@@ -387,3 +387,45 @@ def far_repeats(random: Random, vocabulary: Ids, length: int) -> list[Piece]:
             Piece(sequence[begin + 2 : begin + size], 1.0),
         ]
     return pieces
+
+
+def lookups(tasks: Tasks, random: Random, vocabulary: Ids, length: int) -> list[Piece]:
+    """A passage of random sentences and many questions, in the form of those on real text."""
+    say = tasks.say
+    sentences: list[Ids] = []
+    while sum(map(len, sentences)) < length:
+        sentences.append(random.choice(vocabulary, int(random.integers(6, 14))))
+    stop = say(".")
+    pieces = [Piece(say("Passage:"), 0.0)]
+    pieces += [Piece(np.concatenate((sentence, stop)), 0.0) for sentence in sentences]
+    for _ in range(int(random.integers(4, 10))):
+        sentence = sentences[random.integers(len(sentences))]
+        question, answer = _looked_up(tasks, random, sentence)
+        pieces += [
+            Piece(np.concatenate((say("\nQuestion:"), question, say("\nAnswer:"))), 0.0),
+            Piece(np.append(answer, tasks.alphabet.end), 1.0),
+        ]
+    return pieces
+
+
+def _looked_up(tasks: Tasks, random: Random, sentence: Ids) -> tuple[Ids, Ids]:
+    """A random sentence with a gap, or some of its tokens as a topic; and the answer."""
+    say, draw = tasks.say, random.random()
+    if draw < 0.3:
+        picked = random.permutation(len(sentence))[: random.integers(2, 6)]
+        before, after = str(random.choice(ABOUT)).split("{}")
+        question = np.concatenate((say(" " + before), sentence[np.sort(picked)], say(after)))
+        return question, np.concatenate((sentence, say(".")))
+    size = int(random.integers(1, 4))
+    begin = int(random.integers(1, len(sentence) - size))
+    reach = int(random.integers(2, 7))
+    left = sentence[max(0, begin - reach) : begin]
+    right = sentence[begin + size : begin + size + reach]
+    answer = sentence[begin : begin + size]
+    if draw < 0.6:
+        gap = say(" what" if random.random() < 0.5 else " _")
+        return np.concatenate((left, gap, right, say("?"))), answer
+    wh = say(" " + str(random.choice(WH["other"])))
+    if draw < 0.8:
+        return np.concatenate((wh, left, right, say("?"))), answer
+    return np.concatenate((wh, right, left, say("?"))), answer

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from corpus import MODERN, NOVELS, OLD, Tokens
-from curriculum import ROW, Alphabet, Ids, Piece, Random, Stream, Tasks, far_repeats, repeats
+from curriculum import ROW, Alphabet, Ids, Piece, Random, Stream, Tasks, far_repeats, lookups, repeats
 
 LABELS = {
     "python_peps": "software",
@@ -77,10 +77,13 @@ def _copy_row(alphabet: Alphabet, random: Random, stage: int) -> tuple[Ids, np.n
 
 
 def _mixed_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.ndarray]:
-    draw = random.random()
-    if draw < 0.04:
+    copying = random.random()
+    if copying < 0.04:
         return _copy_row(tasks.alphabet, random, len(COPY_STAGES) - 1)
-    if draw < 0.18:
+    if copying < 0.08 + 0.42 * float(np.interp(progress, (0.4, 0.7), (1, 0))):
+        return _lookup_row(tasks, random, progress)
+    draw = random.random()
+    if draw < 0.15:
         tokens = tasks.plain(random, ROW)
         return tokens, np.ones(ROW)
     tokens, weights = _empty()
@@ -95,17 +98,26 @@ def _mixed_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.n
     return tokens, weights
 
 
+def _lookup_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.ndarray]:
+    vocabulary = np.arange(2, tasks.alphabet.size)
+    tokens, weights = _empty()
+    while len(tokens) < ROW:
+        length = int(random.integers(20, 60 + int(200 * min(1.0, 3 * progress))))
+        tokens, weights = _add(tokens, weights, lookups(tasks, random, vocabulary, length))
+    return tokens[:ROW], weights[:ROW]
+
+
 def _pieces(tasks: Tasks, random: Random, progress: float, draw: float) -> list[Piece]:
-    if draw < 0.22:
+    if draw < 0.19:
         return tasks.labelled(random, int(random.integers(8, 40)))
-    longest = 60 + 340 * min(1.0, progress / 0.5)
+    longest = 60 + 340 * min(1.0, max(0.0, progress - 0.15) / 0.45)
     length = int(np.exp(random.uniform(np.log(30), np.log(longest))))
-    if draw < 0.29:
+    if draw < 0.27:
         return tasks.summary(random, length)
-    if draw < 0.32:
+    if draw < 0.30:
         return tasks.echo(random, min(length, 200))
-    single = random.random() < 0.3 + 0.3 * progress
-    questions = 1 if single else int(random.integers(2, 6))
+    single = random.random() < 0.1 + 0.4 * progress
+    questions = 1 if single else int(random.integers(3, 9))
     forms = random.choice(FORMS, questions, p=FORM_SHARES)
     return tasks.asked_passage(random, length, [str(form) for form in forms])
 

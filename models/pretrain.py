@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ ROWS = 16
 MATRIX_RATE, OTHER_RATE = 5e-3, 4e-3
 WARMUP_STEPS, REWARM_STEPS = 60, 100
 DECAY_FROM, LAST_SHARE = 0.25, 0.01  # of the mix: the rate stays, then falls to this share
-COPY_LOSS, COPY_MINUTES = 0.12, 14.0  # a copy stage ends below this loss in nats; all by then
+COPY_LOSS, COPY_MINUTES = 0.2, 11.0  # a copy stage ends below this loss in nats; all by then
 SAVE_SECONDS, PROBE_STEPS, LOG_STEPS = 120, 250, 25
 
 
@@ -160,7 +161,7 @@ class Trainer:
         gradients = {n: w.grad for n, w in halves.items() if w.grad is not None}
         rate = self.rate()
         self.optimizer.step(gradients, MATRIX_RATE * rate, OTHER_RATE * rate)
-        value = float(loss)
+        value = float(loss.detach())
         self._count(tokens.shape[0] * self.shape.context, time.monotonic() - started, value)
         return value
 
@@ -211,6 +212,7 @@ def train(plan: Plan, resume: bool) -> None:
     trainer = Trainer(plan, resume)
     export.save_settings(trainer.shape, plan.folder)
     saved, losses = time.monotonic(), []
+    signal.signal(signal.SIGTERM, lambda *_: _stop(trainer))
     while trainer.state.copying or plan.progress(trainer.state) < 1:
         stage = trainer.state.stage
         losses.append(trainer.step())
@@ -224,6 +226,12 @@ def train(plan: Plan, resume: bool) -> None:
             saved = time.monotonic()
     trainer.save()
     _log(trainer, trainer.probe() | {"finished": 1.0})
+
+
+def _stop(trainer: Trainer) -> None:
+    """Asked to end: keep what was learnt."""
+    trainer.save()
+    raise SystemExit(0)
 
 
 def _log(trainer: Trainer, values: dict[str, float]) -> None:

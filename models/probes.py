@@ -16,6 +16,7 @@ Scorer = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 ROWS = 16
 VALIDATION_ROWS = 96
 PASSAGE_PROBES = {
+    "asked_short": (SHORT, "wh"),
     "cloze_short": (SHORT, "blank"),
     "cloze_long": (LONG, "blank"),
     "fuzzy_short": (SHORT, "fuzzy"),
@@ -29,9 +30,7 @@ def probe(score: Scorer, alphabet: Alphabet, held: Tasks, many: int = 64) -> dic
     found = {"copy": _copy(score, alphabet)}
     for name, (length, form) in PASSAGE_PROBES.items():
         exact, tokens = _answers(score, alphabet, held, length, form, many)
-        found[name] = tokens if form == "about" else exact
-        if form == "about":
-            found[name + "_exact"] = exact
+        found |= {name: exact, name + "_tokens": tokens}
     return found | validation_loss(score, alphabet, held)
 
 
