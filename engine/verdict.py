@@ -1,0 +1,257 @@
+"""Says which model of a study to use, by how much it is better, and what cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine import baselines, intervals
+from engine.evaluate import paired_difference
+from engine.metrics import TITLES, lower_is_better
+from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study
+
+FEW_ROWS = 50  # test rows; a dataset below 200 rows has fewer (design.md: "too few to conclude")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a study found; every difference is the winner's test score minus another run's, above 0: better.
+
+    `ties` are the runs whose difference with the winner may be 0. `smallest_difference` is the least true
+    difference that this test split would show in 4 of 5 studies, in the metric's own unit.
+    """
+
+    winner: str | None
+    verdict: str
+    differences: Mapping[str, Score]
+    ties: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    smallest_difference: float | None = None
+
+
+def summarize(
+    study: Study,
+    specs: Sequence[RunSpec],
+    results: Mapping[str, RunResult],
+    predictions: Mapping[str, pd.DataFrame],
+) -> Summary:
+    """The verdict on a study. Dev selects, test reports: no test score takes part in choosing the winner."""
+    view = _View(study, tuple(specs), results, predictions)
+    warnings = tuple(w for spec in specs if (w := view.warning(spec)) is not None)
+    winner = view.winner()
+    if winner is None:
+        return Summary(None, _no_winner(view), {}, warnings=warnings)
+    differences = view.differences(winner)
+    ties = tuple(run for run, found in differences.items() if found.low <= 0 <= found.high)
+    least = view.smallest_difference(winner)
+    parts = (
+        _few_rows(view, winner),
+        _main_sentence(view, winner, differences),
+        _baseline_sentence(view, winner, differences),
+        _limits_sentence(view, winner, ties, least),
+        _not_counted(view),
+    )
+    return Summary(winner.run, " ".join(p for p in parts if p), differences, ties, warnings, least)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    study: Study
+    specs: tuple[RunSpec, ...]
+    results: Mapping[str, RunResult]
+    predictions: Mapping[str, pd.DataFrame]
+
+    def scored(self, *kinds: RunKind) -> list[RunSpec]:
+        """Runs of these kinds with a dev and a test score, also when they were stopped early."""
+        found = [s for s in self.specs if s.kind in kinds and s.run in self.results]
+        return [s for s in found if self.results[s.run].dev and self.results[s.run].test]
+
+    def dev(self, spec: RunSpec) -> float:
+        """The dev score, turned so that higher is better."""
+        score = self.results[spec.run].dev
+        assert score is not None
+        return -score.value if lower_is_better(self.study.metric) else score.value
+
+    def test(self, spec: RunSpec) -> Score:
+        score = self.results[spec.run].test
+        assert score is not None
+        return score
+
+    def best(self, specs: Sequence[RunSpec]) -> RunSpec | None:
+        """The highest on dev; of equals the one that took less time, then the one named first."""
+        order = {spec.run: place for place, spec in enumerate(self.specs)}
+
+        def key(spec: RunSpec) -> tuple[float, float, int]:
+            return -self.dev(spec), self.results[spec.run].seconds or 0.0, order[spec.run]
+
+        return min(specs, key=key, default=None)
+
+    def winner(self) -> RunSpec | None:
+        return self.best(self.scored(RunKind.BASE, RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM))
+
+    def differences(self, winner: RunSpec) -> dict[str, Score]:
+        ours = self.predictions.get(winner.run)
+        if ours is None:
+            return {}
+        found = {
+            spec.run: paired_difference(ours, self.predictions[spec.run], self.study.metric, "test")
+            for spec in self.scored(*RunKind)
+            if spec.run != winner.run and spec.run in self.predictions
+        }
+        return {run: difference for run, difference in found.items() if difference is not None}
+
+    def smallest_difference(self, winner: RunSpec) -> float | None:
+        """From the spread of the winner's row-by-row differences to the default, or else to the base."""
+        rivals = [*self.scored(RunKind.DEFAULT), *self.scored(RunKind.BASE)]
+        rival = next((s for s in rivals if s.run != winner.run), None)
+        n = self.test(winner).n
+        if self.study.metric == "loss":
+            return None
+        if rival is None or not {rival.run, winner.run} <= set(self.predictions):
+            return intervals.smallest_difference(n)
+        column = "accuracy" if self.study.metric == "macro_f1" else self.study.metric
+        ours, theirs = (_by_row(self.predictions[s.run], column) for s in (winner, rival))
+        spread = float(np.std((ours - theirs).dropna()))
+        return intervals.smallest_difference(n, spread) if spread else intervals.smallest_difference(n)
+
+    def warning(self, spec: RunSpec) -> str | None:
+        result = self.results.get(spec.run)
+        if result is None:
+            return f"{spec.name} has not ended yet."
+        if result.status is RunStatus.FAILED:
+            return f"{spec.name} failed: {result.error}"
+        if result.status is RunStatus.STOPPED:
+            kept = result.facts.get("note", "it has no score.")
+            return f"{spec.name} was stopped: {kept}"
+        return None
+
+
+def _no_winner(view: _View) -> str:
+    waiting = [s for s in view.specs if s.run not in view.results]
+    if waiting:
+        return f"No model has a score yet: {len(waiting)} of {len(view.specs)} runs have not ended."
+    return "No model has a score, so none can be recommended. " + _not_counted(view)
+
+
+def _few_rows(view: _View, winner: RunSpec) -> str:
+    n = view.test(winner).n
+    return f"Too few rows to conclude: the test split has only {n}." if n < FEW_ROWS else ""
+
+
+def _main_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
+    metric = view.study.metric
+    better = [baselines.TITLES[s.name] for s in _baselines_above(view, differences)]
+    start = f"No tuned model beat {_listed(better)}. " if better else ""
+    comparisons = [
+        _compared(metric, differences[spec.run], title)
+        for kind, title in ((RunKind.BASE, "the untuned base"), (RunKind.DEFAULT, "the default"))
+        for spec in view.scored(kind)
+        if spec.run in differences
+    ]
+    score = f"{TITLES[metric]} {_value(metric, view.test(winner))} on {view.test(winner).n} test rows"
+    if winner.kind is RunKind.BASE:
+        return f"{start}No config beat the untuned base on dev, so use it as it is: {score}."
+    use = "Of the models, use" if better else "Use"
+    return f"{start}{use} {_named(winner)}: {score}{', ' if comparisons else ''}{_joined(comparisons)}."
+
+
+def _baselines_above(view: _View, differences: Mapping[str, Score]) -> list[RunSpec]:
+    return [s for s in view.scored(RunKind.BASELINE) if s.run in differences and differences[s.run].high < 0]
+
+
+def _baseline_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
+    """About the best baseline by dev, and about each that is better than the winner."""
+    best = view.best(view.scored(RunKind.BASELINE))
+    told = [s for s in view.scored(RunKind.BASELINE) if s is best or s in _baselines_above(view, differences)]
+    sentences = []
+    for spec in told:
+        title = baselines.TITLES[spec.name]
+        reached = f"{title[0].upper()}{title[1:]} reaches {_value(view.study.metric, view.test(spec))}"
+        difference = differences.get(spec.run)
+        if difference is None:
+            sentences.append(f"{reached}.")
+        elif difference.high < 0:
+            sentences.append(f"{reached}: it is better, {_gap(view.study.metric, difference)}.")
+        elif difference.low > 0:
+            sentences.append(f"{reached}: it is worse, {_gap(view.study.metric, difference)}.")
+        else:
+            sentences.append(
+                f"{reached}: the two cannot be told apart, {_gap(view.study.metric, difference)}."
+            )
+    return " ".join(sentences)
+
+
+def _limits_sentence(view: _View, winner: RunSpec, ties: Sequence[str], least: float | None) -> str:
+    trained = [s.name for s in view.specs if s.run in ties and s.kind.trains]
+    if not trained:
+        return ""
+    limit = ""
+    if least is not None:
+        limit = (
+            f"; differences below about {100 * least:.0f} points are too small for {view.test(winner).n} rows"
+        )
+    return f"Not told apart from it: {_listed(trained)}{limit}."
+
+
+def _not_counted(view: _View) -> str:
+    """Names each run that takes no part in the verdict, and why."""
+    failed = [s.name for s in view.specs if _status(view, s) is RunStatus.FAILED]
+    waiting = [s.name for s in view.specs if s.run not in view.results]
+    stopped = [
+        s.name for s in view.specs if _status(view, s) is RunStatus.STOPPED and not view.results[s.run].test
+    ]
+    groups = (("failed", failed), ("not ended", waiting), ("stopped", stopped))
+    parts = [f"{_listed(names)} ({why})" for why, names in groups if names]
+    return f"Not counted: {', '.join(parts)}." if parts else ""
+
+
+def _status(view: _View, spec: RunSpec) -> RunStatus | None:
+    result = view.results.get(spec.run)
+    return None if result is None else result.status
+
+
+def _compared(metric: str, difference: Score, title: str) -> str:
+    text = f"{_gap(metric, difference)} {_side(metric, difference)} {title}"
+    if difference.low <= 0 <= difference.high:
+        text += ", which is not a difference that can be shown"
+    return text
+
+
+def _side(metric: str, difference: Score) -> str:
+    return "above" if (difference.value >= 0) != lower_is_better(metric) else "below"
+
+
+def _gap(metric: str, difference: Score) -> str:
+    """The size of a difference with its interval, turned so that the size is not negative."""
+    if difference.value >= 0:
+        return _value(metric, difference, unit=False)
+    turned = Score(-difference.value, -difference.high, -difference.low, difference.n)
+    return _value(metric, turned, unit=False)
+
+
+def _value(metric: str, score: Score, unit: bool = True) -> str:
+    if metric == "loss":
+        return f"{score.value:.2f} ({score.low:.2f} to {score.high:.2f})"
+    low, high = 100 * score.low, 100 * score.high
+    points = " points" if unit else ""
+    return f"{100 * score.value:.1f}{points} ({low:.1f} to {high:.1f})".replace("-0.0", "0.0")
+
+
+def _named(spec: RunSpec) -> str:
+    return spec.name if spec.config is None else f"{spec.name} ({spec.config.label})"
+
+
+def _joined(parts: Sequence[str]) -> str:
+    return ", and ".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _by_row(table: pd.DataFrame, column: str) -> pd.Series[float]:
+    part = table[table["split"] == "test"]
+    return part.set_index("row")[column]
