@@ -153,7 +153,16 @@ def models(json: Json = False) -> None:
     """List the base models, what fits them, and where their shortlist comes from."""
     from engine import models as registry
 
-    facts = [model.to_dict() for model in registry.registry()]
+    facts = [
+        {
+            "id": model.id,
+            "embedded": model.embedded,
+            "parameters": model.parameters,
+            "methods": [str(method) for method in model.methods],
+            "shortlist": str(model.shortlist),
+        }
+        for model in registry.registry()
+    ]
     if json:
         _print_json(facts)
         return
