@@ -268,7 +268,7 @@ def _study_facts(study: str) -> dict[str, Any]:
         "task": str(view.study.task),
         "metric": view.study.metric,
         "runs": [_run_facts(run) for run in view.runs],
-        "winner": summary.winner_run,
+        "winner": summary.winner,
         "verdict": summary.verdict,
     }
 

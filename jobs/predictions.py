@@ -82,7 +82,7 @@ def _files() -> Artifacts:
 def _run(study_or_run: str) -> str:
     if RUN_ID.fullmatch(study_or_run):
         return study_or_run
-    winner = views.summary(study_or_run).winner_run
+    winner = views.summary(study_or_run).winner
     if winner is None:
         raise NotFoundError(f"Study {study_or_run} has no winner yet. Wait until a run has finished.")
     return winner
