@@ -47,28 +47,31 @@ def socket_folder(settings: Settings) -> Path:
     return base / f"shortlist-{os.getuid()}-{digest}"
 
 
-def connection(settings: Settings) -> Redis:
-    """A client of REDIS_URL or of the home's own server; it does not connect before its first command."""
-    retry = RedisRetry(ExponentialBackoff(cap=1, base=0.05), 5)
+def connection(settings: Settings, retries: int = 5) -> Redis:
+    """A client of REDIS_URL or of the home's own server; it does not connect before its first command.
+
+    Five retries bridge the seconds in which a killed server is started again.
+    """
+    retry = RedisRetry(ExponentialBackoff(cap=1, base=0.05), retries)
     if settings.redis_url:
         return Redis.from_url(settings.redis_url, retry=retry)
     return Redis(unix_socket_path=str(socket_folder(settings) / "redis.sock"), retry=retry)
 
 
-def answers(client: Redis) -> bool:
-    """Whether a Redis answers at the other end."""
-    try:
-        return bool(client.ping())
-    except RedisError:
-        return False
+def answers(settings: Settings) -> bool:
+    """Whether the Redis of these settings answers now."""
+    with connection(settings, retries=0) as client:
+        try:
+            return bool(client.ping())
+        except RedisError:
+            return False
 
 
 def require(settings: Settings) -> Redis:
     """A client of a Redis that answers; raises StackError in one sentence otherwise."""
-    client = connection(settings)
-    if not answers(client):
+    if not answers(settings):
         raise StackError("No job queue answers. Start it with `python cli.py serve`, or check REDIS_URL.")
-    return client
+    return connection(settings)
 
 
 def queue(client: Redis, name: str = STUDIES) -> JobQueue:
@@ -92,6 +95,8 @@ def enqueue(client: Redis, name: str, function: str, job_id: str, *args: str) ->
 
 def forget(client: Redis, job_id: str) -> None:
     """Take a job out of its queue and all registries; one that runs goes on."""
+    for name in (STUDIES, GRID):
+        client.zrem(FailedJobRegistry(queue=queue(client, name)).key, job_id)
     try:
         Job.fetch(job_id, connection=client, serializer=JSONSerializer).delete()
     except NoSuchJobError:

@@ -145,9 +145,10 @@ def worker_count(settings: Settings) -> int:
 
 def view(settings: Settings | None = None) -> StackView:
     """What is running now; also answers when nothing is."""
-    client = queue.connection(settings or settings_module.current())
-    if not queue.answers(client):
+    settings = settings or settings_module.current()
+    if not queue.answers(settings):
         return StackView(False, (), {})
+    client = queue.connection(settings)
     names = (queue.STUDIES, queue.GRID)
     found = (_worker_view(worker) for name in names for worker in Worker.all(queue=queue.queue(client, name)))
     return StackView(True, tuple(found), {name: queue.queue(client, name).count for name in names})
@@ -201,7 +202,7 @@ class _Children:
             self._launch(name)
         if not self._settings.redis_url:
             client = queue.connection(self._settings)
-            _wait_for_redis(client, self._settings)
+            _wait_for_redis(self._settings)
             release(client, lambda _: True)
         return self
 
@@ -303,22 +304,23 @@ def _only_supervisor(settings: Settings) -> Iterator[None]:
 def _supervisor(settings: Settings) -> int | None:
     """The supervisor's process id; None: there is none."""
     lock = FileLock(settings.locks / "supervisor.lock", timeout=0)
-    with contextlib.suppress(Timeout), lock:
-        return None
-    try:
-        return int((settings.locks / "supervisor.pid").read_text())
-    except (FileNotFoundError, ValueError):
-        return None
+    while True:
+        with contextlib.suppress(Timeout), lock:
+            return None
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            pid = int((settings.locks / "supervisor.pid").read_text())
+            if process.is_alive(pid):
+                return pid
+        time.sleep(0.01)
 
 
 def _ensure_supervisor(settings: Settings, workers: int, grid_workers: int) -> None:
-    client = queue.connection(settings)
     if _supervisor(settings) is None:
         command = [sys.executable, "-m", "jobs.stack", "--until-unused"]
         command += ["--workers", str(workers), "--grid-workers", str(grid_workers)]
         log = str(settings.logs / "stack.log")
         writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        os.posix_spawn(
+        pid = os.posix_spawn(
             sys.executable,
             command,
             _environment(settings),
@@ -329,7 +331,8 @@ def _ensure_supervisor(settings: Settings, workers: int, grid_workers: int) -> N
             ],
             setsid=True,
         )
-    _wait_for_redis(client, settings)
+        _wait(lambda: _supervisor(settings) == pid or not process.is_alive(pid))
+    _wait_for_redis(settings)
 
 
 def _stop_supervisor(settings: Settings) -> None:
@@ -337,22 +340,25 @@ def _stop_supervisor(settings: Settings) -> None:
     if pid is None:
         return
     os.kill(pid, signal.SIGTERM)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
-    deadline = time.monotonic() + START_SECONDS
-    while process.is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    if process.is_alive(pid):
+    if not _wait(lambda: not process.is_alive(pid)):
         os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
 
 
-def _wait_for_redis(client: Redis, settings: Settings) -> None:
+def _wait_for_redis(settings: Settings) -> None:
+    if not _wait(lambda: queue.answers(settings)):
+        where = "REDIS_URL" if settings.redis_url else f"the log {settings.logs / 'redis.log'}"
+        raise StackError(f"Redis did not answer within {START_SECONDS} s. Check {where}.")
+
+
+def _wait(check: Callable[[], bool]) -> bool:
     deadline = time.monotonic() + START_SECONDS
-    while not queue.answers(client):
+    while not check():
         if time.monotonic() > deadline:
-            where = "REDIS_URL" if settings.redis_url else f"the log {settings.logs / 'redis.log'}"
-            raise StackError(f"Redis did not answer within {START_SECONDS} s. Check {where}.")
+            return False
         time.sleep(0.02)
+    return True
 
 
 def _user_prefix(settings: Settings) -> str:

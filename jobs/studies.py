@@ -100,8 +100,7 @@ def duplicate(study: str) -> Study:
 
 def delete(study: str) -> Study:
     """Stop the study and hide it; `undelete` brings it back until it is purged (when the app next starts)."""
-    client = queue.connection(settings_module.current())
-    if queue.answers(client):
+    if queue.answers(settings_module.current()):
         stop(study)
     return _change(study, deleted=True)
 
@@ -177,4 +176,4 @@ def _change(study: str, **changes: object) -> Study:
 
 
 def _announce_study(study: str) -> None:
-    tasks.announce_study(queue.connection(settings_module.current()), study)
+    tasks.announce_study(queue.connection(settings_module.current(), retries=0), study)

@@ -16,11 +16,11 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from engine import settings as settings_module
 from engine.artifacts import RUN_ID, Artifacts
-from engine.errors import ShortlistError
+from engine.errors import ShortlistError, StackError
 from engine.records import RunResult, RunSpec, RunStatus
 from engine.settings import Settings
 from jobs import process, queue
@@ -28,6 +28,7 @@ from jobs import process, queue
 DISCARD = "discard"
 KEEP_BEST = "keep_best"
 PROGRESS_SECONDS = 7 * 24 * 3600
+FENCE_TRIES = 20
 STOP_POLL_SECONDS = 0.3
 STOP_PATIENCE_SECONDS = 20.0
 LOST = (
@@ -49,7 +50,8 @@ def run_training(run: str) -> None:
         if files.read_result(run) is not None:
             return
         attempt = next_attempt(client, files, run)
-        with device(settings), Recorder(client, files, run, attempt) as recorder:
+        live = queue.connection(settings, retries=0)
+        with device(settings), Recorder(live, files, run, attempt) as recorder:
             result = _attempt(files, run, attempt, recorder, StopFlag(client, files, run, attempt))
             record(client, files, result)
 
@@ -63,13 +65,22 @@ def next_attempt(client: Redis, files: Artifacts, run: str) -> int:
 
 def record(client: Redis, files: Artifacts, result: RunResult) -> bool:
     """Write the result unless a newer attempt has begun (the fence); False: it was too late."""
-    newest = client.get(queue.attempt_key(result.run))
-    if newest is not None and int(newest) != result.attempt:
+    if _newest_attempt(client, result.run) not in (None, result.attempt):
         return False
     files.publish_attempt(result.run, result.attempt)
     files.write_result(result)
     announce(client, result.run)
     return True
+
+
+def _newest_attempt(client: Redis, run: str) -> int | None:
+    """None when Redis was emptied; patient, so that a Redis that is being started again loses no training."""
+    for _ in range(FENCE_TRIES):
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            newest = client.get(queue.attempt_key(run))
+            return None if newest is None else int(newest)
+        time.sleep(1.0)
+    raise StackError("Redis has been away too long to record the result; the run will be done again.")
 
 
 def announce(client: Redis, run: str) -> None:
@@ -108,8 +119,9 @@ class Recorder:
         self._seq = 0
 
     def __enter__(self) -> Recorder:
+        with contextlib.suppress(RedisError):
+            self._client.delete(queue.progress_key(self._run))
         self._file = self._path.open("a", encoding="utf-8")
-        self._client.delete(queue.progress_key(self._run))
         self.emit("started", {"worker": os.environ.get("SHORTLIST_WORKER", "0"), "pid": os.getpid()})
         return self
 

@@ -95,7 +95,8 @@ def study(study_id: str) -> StudyView:
     files, client = tasks.artifacts(settings), queue.connection(settings)
     found = files.read_study(study_id)
     results = {run: files.read_result(run) for run in found.runs}
-    live = _live(client, [run for run, result in results.items() if result is None])
+    pending = [run for run, result in results.items() if result is None]
+    live = _live(client, pending) if pending and queue.answers(settings) else {}
     return StudyView(
         found, tuple(_view(files.read_spec(run), results[run], live.get(run)) for run in found.runs)
     )
@@ -111,7 +112,7 @@ def summary(study_id: str) -> Any:
     specs = [files.read_spec(run) for run in found.runs]
     scored = {run: result for run, result in results.items() if result.test is not None}
     tables = {run: predictions(run, result.attempt) for run, result in scored.items()}
-    return verdict.summarize(found, specs, list(results.values()), tables)
+    return verdict.summarize(found, specs, results, tables)
 
 
 def predictions(run: str, attempt: int) -> pd.DataFrame:
@@ -134,8 +135,6 @@ class _Live:
 
 
 def _live(client: Redis, runs: list[str]) -> dict[str, _Live]:
-    if not runs or not queue.answers(client):
-        return {}
     places = {run: place for place, run in enumerate(queue.waiting(client), start=1)}
     jobs = Job.fetch_many(runs, connection=client, serializer=JSONSerializer)
     with client.pipeline(transaction=False) as pipe:

@@ -75,7 +75,7 @@ class ForkingWorker(Worker):
 
     def clean_registries(self) -> None:
         """Also gives runs that RQ has given up a result that says so."""
-        super().clean_registries()
+        super().clean_registries()  # type: ignore[no-untyped-call]
         self._record_lost()
 
     def handle_job_failure(
