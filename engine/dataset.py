@@ -208,6 +208,7 @@ def _analyse(
     split: dict[str, tuple[int, ...]] = {name: () for name in splits.SPLITS}
     if guess.task is not None and not role_guesses.missing_roles(guess):
         rows, found = rows_of(table, guess.task, guess.roles)
+        _check_words(rows, label_words)
         test, test_found = _own_test(test_path, guess)
         rows, test, duplicate_issues = _distinct(
             _worded(rows, label_words), _worded(test, label_words), guess
@@ -266,7 +267,18 @@ def _own_test(test_path: Path | None, guess: Guess) -> tuple[list[Row], list[Iss
     return rows, [replace(i, message=f"Test file: {i.message}") for i in issues]
 
 
-def _worded(rows: Sequence[Row], words: Mapping[str, str]) -> list[Row]:
+def _check_words(rows: Sequence[Row], words: Mapping[str, str]) -> None:
+    known = {row.targets[0] for row in rows}
+    for label, word in words.items():
+        if label not in known:
+            raise DatasetError(f"There is no label {label!r}; labels are {listed(sorted(known))}.")
+        if not word.strip():
+            raise DatasetError(f"The word for the label {label!r} is empty. Enter one.")
+
+
+def _worded(rows: list[Row], words: Mapping[str, str]) -> list[Row]:
+    if not words:
+        return rows
     return [replace(row, targets=tuple(words.get(t, t) for t in row.targets)) for row in rows]
 
 
@@ -296,11 +308,23 @@ def _distinct(rows: list[Row], test: list[Row], guess: Guess) -> tuple[list[Row]
     )
     kept, repeated = _first_of_each(rows, keys, set(shared))
     issues += repeated
-    members = [*kept, *range(len(rows), len(everything))]
     long_role = Role.MESSAGES if Role.MESSAGES in same else LONG_ROLE[guess.task]
+    issues += _texts_in_test(rows, kept, same[long_role])
+    members = [*kept, *range(len(rows), len(everything))]
     grouped, group_issues = _grouped(everything, members, same[long_role])
     issues += group_issues
     return grouped[: len(kept)], grouped[len(kept) :], issues
+
+
+def _texts_in_test(rows: Sequence[Row], kept: Sequence[int], same_text: Sequence[int]) -> list[Issue]:
+    """Kept rows that share only the long text (another question, another label) with the test file."""
+    in_test = set(same_text[len(rows) :])
+    return by_row(
+        Severity.WARNING,
+        "text_in_test",
+        [rows[index].number for index in kept if same_text[index] in in_test],
+        lambda n: f"The text of row {n} is in the test file too, asked or labelled otherwise.",
+    )
 
 
 def _same_inputs(rows: Sequence[Row]) -> dict[Role, list[int]]:

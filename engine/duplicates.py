@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from os.path import commonprefix
 from typing import TYPE_CHECKING
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 SIMILARITY = 0.8
 PIECE = 5
 BANDS, BAND_ROWS = 8, 5
-CANDIDATES = 20
+BUCKET = 8
+CHECKED = 3
 CHUNK = 20_000
 FRAME_TEXTS = 20
 
@@ -32,8 +34,9 @@ def clusters(texts: Sequence[str]) -> list[int]:
     """For each text the index of the first one that is equal or nearly equal to it (its own when none is).
 
     Nearly: the sets of 5-letter pieces have a Jaccard similarity of at least 0.8. Candidates come from
-    MinHash and locality-sensitive hashing (Broder 1997; Indyk and Motwani 1998); a text is compared with at
-    most CANDIDATES first ones, so that time grows with the rows, not with their square.
+    MinHash and locality-sensitive hashing (Broder 1997; Indyk and Motwani 1998). A bucket holds the first
+    BUCKET texts only and a text is compared with at most CHECKED others (datasketch's own index holds all),
+    so that time grows with the rows even when all of them are somewhat alike.
     """
     firsts: dict[str, int] = {}
     exact = [firsts.setdefault(normalized(text), index) for index, text in enumerate(texts)]
@@ -52,20 +55,24 @@ def _unframed(texts: Sequence[str]) -> list[str]:
 
 
 def _nearly_equal(texts: Mapping[int, str]) -> dict[int, int]:
-    from datasketch import MinHash, MinHashLSH
+    from datasketch import MinHash
 
-    index = MinHashLSH(num_perm=BANDS * BAND_ROWS, params=(BANDS, BAND_ROWS))
-    sketch = MinHash(num_perm=BANDS * BAND_ROWS)
+    factors, offsets = MinHash(num_perm=BANDS * BAND_ROWS).permutations
+    buckets: dict[tuple[int, bytes], list[int]] = defaultdict(list)
     kept: dict[int, Pieces] = {}
     found: dict[int, int] = {}
     for number, text in texts.items():
         pieces = _pieces(text)
-        sketch.hashvalues = _least_hashes(pieces, *sketch.permutations)
-        candidates = sorted(index.query(sketch))[:CANDIDATES]
-        found[number] = next((c for c in candidates if _similarity(pieces, kept[c]) >= SIMILARITY), number)
+        bands = _least_hashes(pieces, factors, offsets).reshape(BANDS, BAND_ROWS)
+        homes = [buckets[key] for key in enumerate(map(bytes, bands))]
+        votes = Counter(candidate for home in homes for candidate in home)
+        likely = [candidate for candidate, _ in votes.most_common(CHECKED)]
+        found[number] = next((c for c in likely if _similarity(pieces, kept[c]) >= SIMILARITY), number)
         if found[number] == number:
             kept[number] = pieces
-            index.insert(number, sketch, check_duplication=False)
+            for home in homes:
+                if len(home) < BUCKET:
+                    home.append(number)
     return found
 
 

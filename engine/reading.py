@@ -248,9 +248,13 @@ def _rows_in(document: Any) -> tuple[list[Any], list[Issue]]:
                 _note("rows_under_key", f"The rows are those under {name!r}; the rest is not used.")
             ]
     columns = list(document.values())
-    if columns and all(isinstance(c, list) and len(c) == len(columns[0]) for c in columns):
+    if columns and all(_is_column(c) and len(c) == len(columns[0]) for c in columns):
         return [dict(zip(document, values, strict=True)) for values in zip(*columns, strict=True)], []
     return [document], []
+
+
+def _is_column(value: Any) -> bool:
+    return isinstance(value, list) and not any(isinstance(cell, dict) for cell in value)
 
 
 def _squad_rows(articles: Any) -> Iterator[Record]:
