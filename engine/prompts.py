@@ -179,7 +179,9 @@ def _with(row: Row, role: Role, text: str) -> Row:
 
 
 def _count(text: str, tokenizer: Any) -> int:
-    return len(tokenizer(text, verbose=False)["input_ids"])
+    """Tokens of a prompt; a chat template writes the special tokens itself."""
+    special = not getattr(tokenizer, "chat_template", None)
+    return len(tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"])
 
 
 def _tokens(text: str, tokenizer: Any) -> tuple[list[int], list[tuple[int, int]] | None]:
