@@ -267,6 +267,7 @@ def _study_facts(study: str) -> dict[str, Any]:
         "method": str(view.study.method),
         "task": str(view.study.task),
         "metric": view.study.metric,
+        "shortlist": dict(view.study.shortlist),
         "runs": [_run_facts(run) for run in view.runs],
         "winner": summary.winner,
         "verdict": summary.verdict,
