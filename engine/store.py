@@ -214,6 +214,11 @@ class Store:
             bytes={(run, attempt): size for run, attempt, size in self._rows("SELECT * FROM attempts")},
         )
 
+    def counts(self) -> dict[str, int]:
+        """Rows of studies, runs and events."""
+        tables = ("studies", "runs", "events")
+        return {name: int(self._rows(f"SELECT count(*) FROM {name}")[0][0]) for name in tables}
+
     def curve(self, run: str) -> pd.DataFrame:
         """Step, epoch, loss, learning_rate, grad_norm, tokens_per_second and time of the newest attempt."""
         return self.read(_CURVE, {"run": run})
@@ -274,20 +279,20 @@ def put_or_remove(store: Store, run: str, result: RunResult | None) -> None:
         store.put_result(result)
 
 
-def rebuild(path: Path, files: Artifacts) -> int:
-    """Make the database file anew from the run folders; the number of studies in it. Raises BusyError."""
+def rebuild(path: Path, files: Artifacts) -> dict[str, int]:
+    """Make the database file anew from the run folders; rows of studies, runs and events. Raises BusyError."""
     lock = _locked(path)
     fresh = path.with_name(f"{path.name}.new")
     try:
         fresh.unlink(missing_ok=True)
         with Store(fresh) as store:
             reconcile(store, files, everything=True)
-            count = len(store.known().studies)
+            counts = store.counts()
         path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
         os.replace(fresh, path)
     finally:
         lock.release()
-    return count
+    return counts
 
 
 def _locked(path: Path) -> FileLock:

@@ -129,8 +129,8 @@ def store() -> Store:
     return _running.store
 
 
-def rebuild() -> int:
-    """Make the database anew from run folders; the number of studies. Raises BusyError while one is open."""
+def rebuild() -> dict[str, int]:
+    """Make the database anew from run folders; rows of studies, runs and events. Raises BusyError."""
     settings = settings_module.current()
     return stores.rebuild(settings.database, tasks.artifacts(settings))
 

@@ -13,8 +13,9 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from engine import settings as settings_module
-from engine.artifacts import Artifacts
+from engine import verdict
 from engine.records import RunResult, RunSpec, RunStatus, Study
+from engine.verdict import Summary
 from jobs import queue, tasks
 
 
@@ -102,25 +103,19 @@ def study(study_id: str) -> StudyView:
     )
 
 
-def summary(study_id: str) -> Any:
+def summary(study_id: str) -> Summary:
     """The verdict over the runs that have ended."""
-    from engine import verdict
-
     files = tasks.artifacts(settings_module.current())
     found = files.read_study(study_id)
     results = {run: result for run in found.runs if (result := files.read_result(run)) is not None}
     specs = [files.read_spec(run) for run in found.runs]
-    scored = {run: result for run, result in results.items() if result.test is not None}
-    tables = {run: predictions(run, result.attempt) for run, result in scored.items()}
+    tables = {run: predictions(run, result.attempt) for run, result in results.items() if result.test}
     return verdict.summarize(found, specs, results, tables)
 
 
 def predictions(run: str, attempt: int) -> pd.DataFrame:
     """The predictions of an attempt, one row per scored row."""
-    return _read_predictions(tasks.artifacts(settings_module.current()), run, attempt)
-
-
-def _read_predictions(files: Artifacts, run: str, attempt: int) -> pd.DataFrame:
+    files = tasks.artifacts(settings_module.current())
     return pd.read_parquet(files.open_attempt(run, attempt) / "predictions.parquet")
 
 

@@ -142,7 +142,7 @@ def test_a_database_rebuilt_from_run_folders_equals_the_original(tmp_path: Path)
         original = dump(store)
     path.unlink()
 
-    assert stores.rebuild(path, files) == 1
+    assert stores.rebuild(path, files) == {"studies": 1, "runs": 2, "events": 3}
 
     with Store(path) as store:
         assert dump(store) == original

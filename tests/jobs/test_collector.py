@@ -101,7 +101,7 @@ def test_a_rebuilt_database_equals_the_collected_one(client: Redis) -> None:
     collector.stop()
     settings.current().database.unlink()
 
-    assert collector.rebuild() == 1
+    assert collector.rebuild()["studies"] == 1
 
     with Store(settings.current().database) as rebuilt:
         assert dump(rebuilt) == before
