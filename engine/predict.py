@@ -34,7 +34,7 @@ def _answers(
 ) -> list[str]:
     train_rows = dataset.train_subset(spec.train_size, spec.seed)
     if spec.kind is RunKind.BASELINE:
-        return list(baselines.predict(spec.name, train_rows, rows, spec.task, spec.template))
+        return list(baselines.predict(spec.name, train_rows, rows, spec.task))
     folder = models.path(models.get(spec.model))
     tokenizer = loading.load_tokenizer(folder)
     text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
