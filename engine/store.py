@@ -280,7 +280,7 @@ def put_or_remove(store: Store, run: str, result: RunResult | None) -> None:
 
 
 def rebuild(path: Path, files: Artifacts) -> dict[str, int]:
-    """Make the database file anew from the run folders; rows of studies, runs and events. Raises BusyError."""
+    """Make the database file anew from the run folders; its numbers of rows by table. Raises BusyError."""
     lock = _locked(path)
     fresh = path.with_name(f"{path.name}.new")
     try:
