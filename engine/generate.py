@@ -66,7 +66,7 @@ def _greedy(model: Any, prompts: Sequence[Sequence[int]], eos: int, pad: int, mo
 def label_log_likelihoods(
     model: Any, prompts: Sequence[Sequence[int]], labels: Sequence[Sequence[int]], pad: int
 ) -> list[list[float]]:
-    """For each prompt the mean log-probability per token of each label; the prompt is read only once."""
+    """For each prompt the log-probability of each label, all its tokens; the prompt is read only once."""
     import torch
 
     longest = max(len(label) for label in labels)
@@ -106,7 +106,7 @@ def _likelihoods(
         ).logits
         first = torch.cat((first, later), dim=1)
     logs = first.float().log_softmax(-1).gather(-1, answer.repeat(rows, 1)[..., None])[..., 0]
-    return ((logs * real.repeat(rows, 1)).sum(1) / real.sum(1).repeat(rows)).view(rows, count)
+    return (logs * real.repeat(rows, 1)).sum(1).view(rows, count)
 
 
 def completion_losses(model: Any, rows: Sequence[Encoded], pad: int) -> list[float]:
@@ -116,7 +116,8 @@ def completion_losses(model: Any, rows: Sequence[Encoded], pad: int) -> list[flo
 
     losses = [0.0] * len(rows)
     backbone = decoder(model)
-    with _scoring(model), torch.inference_mode():
+    precision = torch.autocast(model.device.type, torch.bfloat16, enabled=computes_in_bfloat16())
+    with _scoring(model), torch.inference_mode(), precision:
         for batch in _batches([len(r.prompt) + len(r.completion) for r in rows]):
             ids, _ = _padded([rows[i].prompt + rows[i].completion for i in batch], pad, model.device, False)
             covered = torch.zeros_like(ids, dtype=torch.bool)
@@ -144,13 +145,14 @@ def decoder(model: Any) -> Any:
 
 @contextmanager
 def _scoring(model: Any) -> Iterator[None]:
-    """Evaluation mode and the arithmetic of training; then back as it was."""
+    """Evaluation mode, then back as it was. GPUs answer in bfloat16; CPUs in float32, where steps of one
+    token gain nothing from it (measured) and every machine then gives the same answers."""
     import torch
 
     was_training = model.training
     model.eval()
     try:
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=computes_in_bfloat16()):
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda"):
             yield
     finally:
         model.train(was_training)

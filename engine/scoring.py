@@ -95,7 +95,7 @@ def answer(model: Any, encoder: Encoder, rows: Sequence[Row]) -> list[str]:
 
 
 def most_likely_labels(model: Any, encoder: Encoder, rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
-    """For each row the label with the highest mean log-probability per token; the first of equals."""
+    """For each row the label with the highest log-probability; the first of equals."""
     prompts = [encoder.encode_prompt(row) for row in rows]
     choices = [encoder.encode_answer(label) for label in labels]
     found = label_log_likelihoods(model, prompts, choices, encoder.tokenizer.pad_token_id)

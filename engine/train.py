@@ -239,7 +239,7 @@ def _save(job: _Job, model: Any, tokenizer: Any) -> None:
         for adapter in model.peft_config.values():
             adapter.base_model_name_or_path = job.spec.model
         with loading.quiet():
-            model.save_pretrained(job.folder / "adapter")
+            model.save_pretrained(job.folder / "adapter", save_embedding_layers=False)
         return
     with loading.quiet():
         model.save_pretrained(job.folder / "model")

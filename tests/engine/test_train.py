@@ -1,0 +1,342 @@
+"""One run end to end on a tiny random model: what training changes, how runs end, which files they leave."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from engine import dataset, loading, models, train
+from engine.dataset import Dataset
+from engine.errors import TrainingError
+from engine.finetune import Kept, StopMode
+from engine.records import Config, Method, RunKind, RunResult, RunSpec, RunStatus, Task
+from tests import tiny
+
+MODEL = "shortlist-tiny-1m"
+FULL = Config(3e-3, 5, 8)
+LORA = Config(1e-2, 3, 8, lora_r=8, lora_alpha=16, lora_dropout=0.05)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    tiny.tiny_model(folder / MODEL)
+    return folder
+
+
+@pytest.fixture
+def colours(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    monkeypatch.setattr(models, "FOLDER", weights)
+    return dataset.build(tiny.write_jsonl(weights / "colours.jsonl", tiny.tiny_classification(80)))
+
+
+def spec_of(data: Dataset, kind: RunKind = RunKind.CUSTOM, **changes: Any) -> RunSpec:
+    metric = train.evaluate.METRICS[data.task][0]
+    values = {"name": str(kind), "method": Method.FULL, "config": FULL if kind.trains else None, **changes}
+    return RunSpec(
+        "s-1-01", "s-1", kind, dataset=data.id, task=data.task, model=MODEL, metric=metric, **values
+    )
+
+
+def carry_out(
+    spec: RunSpec, data: Dataset, folder: Path, stop: Callable[[], StopMode | None] = lambda: None
+) -> tuple[RunResult, list[tuple[str, dict[str, Any]]]]:
+    events: list[tuple[str, dict[str, Any]]] = []
+    result = train.run(spec, data, folder, 1, lambda kind, values: events.append((kind, values)), stop)
+    return result, events
+
+
+def files(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_full_finetuning_learns_and_leaves_model_and_predictions(colours: Dataset, tmp_path: Path) -> None:
+    result, events = carry_out(spec_of(colours), colours, tmp_path / "run")
+
+    assert (result.status, result.error) == (RunStatus.FINISHED, None)
+    assert result.test is not None and result.test.value > 0.8
+    losses = [entry["loss"] for entry in result.facts["log_history"] if "loss" in entry]
+    assert losses[-1] < losses[0] / 5
+    assert files(tmp_path / "run") == {"model", "predictions.parquet"}
+    assert [v["stage"] for k, v in events if k == "stage"] == [
+        "loading",
+        "training",
+        "scoring dev",
+        "scoring test",
+        "saving",
+    ]
+    steps = [v["step"] for k, v in events if k == "progress"]
+    assert steps[0] == 1 and steps[-1] == result.facts["steps"] == 5 * math.ceil(
+        len(colours.splits["train"]) / 8
+    )
+    assert RunResult.from_dict(result.to_dict()) == result
+
+
+def test_full_finetuning_changes_the_base_weights(colours: Dataset, tmp_path: Path) -> None:
+    carry_out(spec_of(colours), colours, tmp_path)
+
+    before = loading.load_model(models.FOLDER / MODEL).state_dict()
+    after = loading.load_model(tmp_path / "model").state_dict()
+    assert set(before) == set(after)
+    assert all(not (before[name] == after[name]).all() for name in before if "proj" in name)
+
+
+def test_lora_changes_only_the_adapter(colours: Dataset, tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    result, _ = carry_out(spec_of(colours, method=Method.LORA, config=LORA), colours, tmp_path)
+
+    assert result.status is RunStatus.FINISHED
+    assert files(tmp_path) == {"adapter", "predictions.parquet"}
+    base = loading.load_model(models.FOLDER / MODEL)
+    before = {name: weight.clone() for name, weight in base.state_dict().items()}
+    tuned = PeftModel.from_pretrained(base, tmp_path / "adapter")
+    after = tuned.state_dict()
+    for name, weight in before.items():
+        stem, kind = name.rsplit(".", 1)
+        found = [
+            after[n]
+            for n in (f"base_model.model.{name}", f"base_model.model.{stem}.base_layer.{kind}")
+            if n in after
+        ]
+        assert (found[0] == weight).all()
+    assert all(after[name].any() for name in after if "lora_B" in name)
+    assert result.facts["trainable_parameters"] == sum(w.numel() for n, w in after.items() if "lora_" in n)
+    assert MODEL in (tmp_path / "adapter" / "adapter_config.json").read_text()
+    assert str(models.FOLDER) not in (tmp_path / "adapter" / "adapter_config.json").read_text()
+
+
+def test_predictions_hold_every_dev_and_test_row_with_its_score(colours: Dataset, tmp_path: Path) -> None:
+    result, _ = carry_out(spec_of(colours), colours, tmp_path)
+
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    for split in ("dev", "test"):
+        part = table[table["split"] == split]
+        assert sorted(part["row"]) == sorted(row.number for row in colours.split(split))
+        assert part["accuracy"].mean() == pytest.approx(result.metrics["accuracy"][split].value)
+    assert not table[~table["valid"]]["accuracy"].any()
+
+
+def test_the_same_seed_gives_the_same_run(colours: Dataset, tmp_path: Path) -> None:
+    spec = spec_of(colours, method=Method.LORA, config=LORA)
+
+    first, _ = carry_out(spec, colours, tmp_path / "a")
+    second, _ = carry_out(spec, colours, tmp_path / "b")
+    other, _ = carry_out(replace(spec, seed=1), colours, tmp_path / "c")
+
+    assert first.facts["dev_loss"] == pytest.approx(second.facts["dev_loss"], abs=1e-4)
+    assert first.facts["dev_loss"] != pytest.approx(other.facts["dev_loss"], abs=1e-6)
+
+
+def test_one_training_is_scored_after_each_asked_epoch(colours: Dataset, tmp_path: Path) -> None:
+    spec = spec_of(colours, score_epochs=(1, 3, 5))
+
+    result, _ = carry_out(spec, colours, tmp_path)
+
+    epochs = result.facts["epochs"]
+    assert [entry["epoch"] for entry in epochs] == [1, 3, 5]
+    assert epochs[-1]["dev"] == result.dev.to_dict() and epochs[-1]["test"] == result.test.to_dict()  # type: ignore[union-attr]
+    assert epochs[0]["dev_loss"] > epochs[-1]["dev_loss"]
+    assert len(epochs[0]["per_row_dev"]) == result.dev.n  # type: ignore[union-attr]
+    assert [e["seconds"] for e in epochs] == sorted(e["seconds"] for e in epochs)
+    assert files(tmp_path) == {"predictions.parquet"}
+
+
+def test_a_run_scored_along_the_way_ends_like_one_that_is_not(colours: Dataset, tmp_path: Path) -> None:
+    spec = spec_of(colours, method=Method.LORA, config=replace(LORA, lora_dropout=0.0))
+
+    plain, _ = carry_out(spec, colours, tmp_path / "a")
+    scored, _ = carry_out(replace(spec, score_epochs=(1, 2, 3)), colours, tmp_path / "b")
+
+    assert scored.facts["dev_loss"] == pytest.approx(plain.facts["dev_loss"], rel=0.02)
+
+
+def test_the_untuned_base_is_scored_by_generation_and_likelihood(colours: Dataset, tmp_path: Path) -> None:
+    result, _ = carry_out(spec_of(colours, RunKind.BASE), colours, tmp_path)
+
+    ways = {way: result.metrics[f"{way}_accuracy"]["dev"].value for way in ("generation", "likelihood")}
+    assert result.dev is not None and result.dev.value == max(ways.values())
+    assert ways[result.facts["answers_by"]] == max(ways.values())
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert set(table["likelihood_prediction"]) <= set(colours.labels)
+    assert files(tmp_path) == {"predictions.parquet"}
+
+
+def test_a_baseline_runs_without_a_model(colours: Dataset, tmp_path: Path) -> None:
+    result, _ = carry_out(spec_of(colours, RunKind.BASELINE, name="tfidf_logreg"), colours, tmp_path)
+
+    assert result.status is RunStatus.FINISHED and result.test is not None
+    assert result.test.value > 0.8
+    assert "device" not in result.facts
+
+
+def test_discarding_stops_at_the_next_step_without_scores(colours: Dataset, tmp_path: Path) -> None:
+    result, events = carry_out(spec_of(colours), colours, tmp_path, lambda: StopMode.DISCARD)
+
+    assert (result.status, result.dev, result.test) == (RunStatus.STOPPED, None, None)
+    assert [v["step"] for k, v in events if k == "progress"] == [1]
+    assert files(tmp_path) == set()
+
+
+def test_keeping_the_best_stops_and_scores_what_there_is(colours: Dataset, tmp_path: Path) -> None:
+    asked: list[None] = []
+
+    def after_twelve_steps() -> StopMode | None:
+        asked.append(None)
+        return StopMode.KEEP_BEST if len(asked) >= 12 else None
+
+    result, _ = carry_out(spec_of(colours), colours, tmp_path, after_twelve_steps)
+
+    assert (result.status, result.facts["steps"]) == (RunStatus.STOPPED, 12)
+    assert result.test is not None
+    assert files(tmp_path) == {"model", "predictions.parquet"}
+    assert result.facts["note"].startswith("The run was stopped by hand after 12 steps; the state")
+
+
+def test_keeping_the_best_takes_the_best_scored_epoch(colours: Dataset, tmp_path: Path) -> None:
+    asked: list[None] = []
+
+    def in_the_third_epoch() -> StopMode | None:
+        asked.append(None)
+        return StopMode.KEEP_BEST if len(asked) >= 12 else None
+
+    spec = spec_of(colours, score_epochs=(1, 2, 5))
+    result, _ = carry_out(spec, colours, tmp_path, in_the_third_epoch)
+
+    assert result.status is RunStatus.STOPPED and result.dev is not None
+    assert [e["epoch"] for e in result.facts["epochs"]] == [1, 2]
+    assert result.dev.value == max(e["dev"]["value"] for e in result.facts["epochs"])
+
+
+def test_a_time_cap_keeps_what_was_learned_until_then(colours: Dataset, tmp_path: Path) -> None:
+    spec = spec_of(colours, config=replace(FULL, num_train_epochs=500), time_cap_seconds=1.0)
+
+    result, _ = carry_out(spec, colours, tmp_path)
+
+    assert result.status is RunStatus.STOPPED and result.test is not None
+    assert result.facts["steps"] < 2500
+    assert "at the time cap" in result.facts["note"]
+
+
+def test_kept_weights_are_put_back(weights: Path) -> None:
+    import torch
+
+    model = loading.load_model(weights / MODEL)
+    name, weight = next(iter(model.named_parameters()))
+    kept = Kept(0.5, 1, {name: weight.detach().clone()})
+
+    with torch.no_grad():
+        weight.zero_()
+    kept.restore(model)
+
+    assert (weight == kept.weights[name]).all() and weight.any()
+
+
+def test_a_loss_that_is_no_number_fails_the_run_with_one_sentence() -> None:
+    from engine.finetune import _check_finite
+
+    with pytest.raises(TrainingError, match="The loss became nan at step 7: .* Lower learning_rate."):
+        _check_finite({"loss": float("nan")}, 7)
+
+
+def test_a_diverged_training_is_a_result(
+    colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    poisoned = loading.load_model
+
+    def poison(folder: Path, method: Method = Method.FULL) -> Any:
+        model = poisoned(folder, method)
+        torch.nn.init.constant_(model.get_input_embeddings().weight, float("inf"))
+        return model
+
+    monkeypatch.setattr(loading, "load_model", poison)
+    result, _ = carry_out(spec_of(colours), colours, tmp_path)
+
+    assert result.status is RunStatus.FAILED and result.dev is None
+    assert result.error is not None and "at step 1: the training diverged" in result.error
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), "ran out of memory"),
+        (MemoryError(), r"lower per_device_train_batch_size \(now 8\)"),
+        (OSError(28, "No space left on device"), "The disk is full"),
+        (RuntimeError("CUDA error: unspecified launch failure\nmore"), "The GPU failed"),
+    ],
+)
+def test_failures_that_a_person_can_mend_have_their_sentence(
+    error: Exception, sentence: str, colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(loading, "load_model", fail)
+    result, _ = carry_out(spec_of(colours), colours, tmp_path)
+
+    assert result.status is RunStatus.FAILED
+    assert result.error is not None
+
+    assert re.search(sentence, result.error)
+
+
+def test_an_unknown_model_fails_the_run_and_names_the_known_ones(colours: Dataset, tmp_path: Path) -> None:
+    result, _ = carry_out(replace(spec_of(colours), model="../../etc"), colours, tmp_path)
+
+    assert result.status is RunStatus.FAILED
+    assert result.error is not None and MODEL in result.error
+
+
+def test_a_fault_of_our_own_is_not_dressed_up_as_a_failed_run(
+    colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(loading, "load_model", broken)
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        carry_out(spec_of(colours), colours, tmp_path)
+
+
+@pytest.mark.parametrize("make", [tiny.tiny_summaries, tiny.tiny_questions])
+def test_text_tasks_run_end_to_end(
+    make: Any, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "FOLDER", weights)
+    data = dataset.build(tiny.write_jsonl(tmp_path / "rows.jsonl", make(40)))
+
+    result, _ = carry_out(spec_of(data, config=replace(FULL, num_train_epochs=1)), data, tmp_path / "run")
+
+    assert result.status is RunStatus.FINISHED
+    assert set(result.metrics) == {*train.evaluate.METRICS[data.task], "loss"}
+
+
+def test_generation_can_be_selected_by_loss(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "FOLDER", weights)
+    rows = [{"instruction": r["text"], "response": r["label"]} for r in tiny.tiny_classification(40)]
+    data = dataset.build(tiny.write_jsonl(tmp_path / "rows.jsonl", rows), task=Task.GENERATION)
+    spec = replace(spec_of(data, config=replace(FULL, num_train_epochs=1)), metric="loss")
+
+    result, _ = carry_out(spec, data, tmp_path / "run")
+
+    assert result.test is not None and result.dev is not None
+    assert result.dev.value == pytest.approx(result.facts["dev_loss"])
+
+
+def test_rows_longer_than_the_limit_are_counted(colours: Dataset, tmp_path: Path) -> None:
+    result, _ = carry_out(spec_of(colours, max_length=12), colours, tmp_path)
+
+    assert result.status is RunStatus.FINISHED
+    assert 0 < result.facts["truncated_rows"] <= result.facts["train_rows"]
