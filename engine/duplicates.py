@@ -20,6 +20,7 @@ BANDS, BAND_ROWS = 8, 5
 BUCKET = 8
 CHECKED = 3
 CHUNK = 20_000
+COMPARED = 1_000_000
 FRAME_TEXTS = 20
 
 
@@ -85,10 +86,10 @@ def _least_hashes(pieces: Pieces, factors: Pieces, offsets: Pieces) -> Pieces:
 
 
 def _pieces(text: str) -> Pieces:
-    """The different runs of PIECE letters, as 32-bit hashes in order."""
+    """The different runs of PIECE letters in the first COMPARED ones, as 32-bit hashes in order."""
     import numpy as np
 
-    letters = np.frombuffer(text.ljust(PIECE).encode("utf-32-le"), dtype=np.uint32)
+    letters = np.frombuffer(text[:COMPARED].ljust(PIECE).encode("utf-32-le"), dtype=np.uint32)
     count = len(letters) - PIECE + 1
     hashes = np.zeros(count, dtype=np.uint32)
     for shift in range(PIECE):

@@ -34,6 +34,11 @@ NOT_TEXT = {
     b"%PDF": "a PDF. Bring the rows into a CSV or JSONL file",
     b"SQLite format 3": "an SQLite database. Export the table as CSV",
     b"ARROW1": "an Arrow file. Save it as Parquet",
+    b"version https://git-lfs": "a Git LFS pointer, not the data. Run git lfs pull",
+    b"<!DOCTYPE": "a web page. Download the raw file",
+    b"<!doctype": "a web page. Download the raw file",
+    b"<html": "a web page. Download the raw file",
+    b"<?xml": "an XML file. Bring the rows into a CSV or JSONL file",
 }
 BYTE_ORDER_MARKS = {
     b"\xef\xbb\xbf": "utf-8-sig",
@@ -103,6 +108,8 @@ def text_of(value: Any) -> str | None:
         return None
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", errors="replace")
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, (dict, list)):
@@ -335,7 +342,9 @@ def _note(code: str, message: str) -> Issue:
 
 
 def _read_csv(text: str, path: Path) -> Table:
-    delimiter = _delimiter(text)
+    if stated := re.match(r"sep=([,;|\t])\r?\n", text):
+        text = text[stated.end() :]
+    delimiter = stated[1] if stated else _delimiter(text)
     rows, issues = _csv_rows(text, delimiter, path)
     if not rows:
         raise DatasetError(f"{path.name} is empty. Choose a file with labelled rows.")

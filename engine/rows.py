@@ -131,7 +131,7 @@ def _turns(value: Any) -> list[dict[str, str]]:
     turns = []
     for turn in found:
         speaker = turn.get("role", turn.get("from")) if isinstance(turn, Mapping) else None
-        content = text_of(turn.get("content", turn.get("value"))) if isinstance(turn, Mapping) else None
+        content = _content(turn.get("content", turn.get("value"))) if isinstance(turn, Mapping) else None
         role = SPEAKERS.get(str(speaker).strip().lower())
         if role is None:
             raise _SetAside("unknown_speaker", f"has a turn by {speaker!r}, neither user nor assistant")
@@ -139,3 +139,10 @@ def _turns(value: Any) -> list[dict[str, str]]:
             raise _SetAside("empty_messages", "has an empty turn")
         turns.append({"role": role, "content": content})
     return turns
+
+
+def _content(value: Any) -> str | None:
+    """What a turn says; of a list of parts those that are text."""
+    if isinstance(value, list):
+        return text_of("\n".join(answers_of([part for part in value if isinstance(part, Mapping)])))
+    return text_of(value)

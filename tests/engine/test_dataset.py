@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine import dataset
 from engine.errors import ConfigError, DatasetError, NotFoundError
@@ -394,6 +396,53 @@ def test_sharegpt_conversations_are_the_same_rows(tmp_path: Path) -> None:
 
     assert json.loads(found.rows[2].inputs[Role.MESSAGES]) == [{"role": "user", "content": sentence(2)}]
     assert found.rows[2].targets == ("Hello",)
+
+
+def test_turns_in_parts_are_read_as_their_text(tmp_path: Path) -> None:
+    def talk(i: int) -> list[dict[str, Any]]:
+        parts = [{"type": "text", "text": sentence(i)}, {"type": "image", "url": "x"}]
+        return [{"role": "user", "content": parts}, {"role": "assistant", "content": "Hello"}]
+
+    found = dataset.build(jsonl(tmp_path / "a.jsonl", [{"messages": talk(i)} for i in range(6)]))
+
+    assert json.loads(found.rows[0].inputs[Role.MESSAGES]) == [{"role": "user", "content": sentence(0)}]
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(
+                ["text", "label", "question", "context", "answers", "messages", "prompt", "output"]
+            ),
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.floats()
+            | st.text(max_size=30)
+            | st.lists(st.text(max_size=9), max_size=3)
+            | st.lists(
+                st.dictionaries(st.sampled_from(["role", "content", "text"]), st.text(max_size=9)), max_size=3
+            ),
+            min_size=1,
+        ),
+        min_size=1,
+        max_size=12,
+    )
+)
+def test_any_rows_are_inspected_or_refused(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    path = jsonl(tmp_path / "a.jsonl", rows)
+
+    for task in (None, *Task):
+        try:
+            seen = dataset.inspect(path, task)
+        except DatasetError as error:
+            assert "\n" not in str(error)
+            continue
+        if seen.error is None:
+            found = dataset.build(path, task=task)
+            dataset.save(found, path, tmp_path)
+            assert dataset.load(found.id, tmp_path) == found
 
 
 def test_an_empty_input_leaves_the_instruction_alone(tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine import reading
 from engine.errors import DatasetError
@@ -44,6 +46,7 @@ def refusal(path: Path) -> str:
         (CSV.replace(",", "|"), "csv"),
         (CSV.replace(",", "\t"), "tsv"),
         (CSV.replace("\n", "\r\n"), "csv"),
+        ("sep=;\r\n" + CSV.replace(",", ";"), "csv"),
         (CSV.replace("\n", "\r"), "csv"),
         (json.dumps(RECORDS), "json"),
         (json.dumps(RECORDS, indent=2), "json"),
@@ -205,6 +208,8 @@ def test_columns_without_a_name_of_their_own_get_one(tmp_path: Path) -> None:
         (gzip.compress(CSV.encode()), "gzip"),
         (b"PK\x03\x04rest", "Excel"),
         (b"%PDF-1.7 rest", "PDF"),
+        (b"<!DOCTYPE html><html>", "web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "Git LFS"),
         (bytes(range(256)) * 40, "not a text table"),
         (b"PAR1 but not really PAR1", "damaged Parquet"),
         (b'[{"text": "one"}, {"text": ', "broken JSON at line 1"),
@@ -350,6 +355,7 @@ def test_a_thousand_columns_are_the_limit(tmp_path: Path) -> None:
         ("a\x00b", "ab"),
         ("broken \ud800 letter", "broken \ufffd letter"),
         (["a", 1], '["a", 1]'),
+        ("Grüße".encode(), "Grüße"),
     ],
 )
 def test_cells_become_clean_text_or_are_missing(value: object, text: str | None) -> None:
@@ -405,3 +411,18 @@ def test_a_single_json_object_is_one_row(tmp_path: Path) -> None:
 
     assert table.records == (row,)
     assert codes(table) == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.binary(max_size=300) | st.text(alphabet='{}[]",;:\n\t\\ntrue0a\u00e9', max_size=200).map(str.encode)
+)
+def test_any_bytes_are_read_or_refused(tmp_path: Path, data: bytes) -> None:
+    path = written(tmp_path, data)
+
+    try:
+        table = reading.read(path)
+    except DatasetError as error:
+        assert "\n" not in str(error)
+    else:
+        assert len(table.records) == len(table.numbers) <= table.total
