@@ -1,0 +1,209 @@
+"""From finished grid runs to a published version: the results table, its manifest and the row hashes."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from engine import evaluate, grid, grids, models, space
+from engine.artifacts import Artifacts, write_whole
+from engine.dataset import Dataset
+from engine.errors import ConfigError
+from engine.grid import Cell, GridSpec
+from engine.records import Config, RunResult, RunSpec, RunStatus
+
+WHOLE = ("num_train_epochs", "per_device_train_batch_size", "train_size", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a cell must beat: the better on dev of the untuned model and a constant answer."""
+
+    base: float | None
+    constant: float
+    rows: list[float]
+
+    @property
+    def score(self) -> float:
+        """Its dev score."""
+        return self.constant if self.base is None else max(self.base, self.constant)
+
+
+def collect(spec: GridSpec, datasets: Mapping[str, Dataset], files: Artifacts) -> pd.DataFrame:
+    """One row for each config that was run in a cell; its score is NaN where it failed."""
+    rows: list[dict[str, Any]] = []
+    for cell in grid.cells(spec, datasets):
+        floor = _floor(cell, spec, files)
+        for run in grid.trainings(cell, spec.max_length):
+            result = files.read_result(run.run)
+            if result is not None and result.status is not RunStatus.STOPPED:
+                rows += [_row(cell, run, config, result, floor) for config in grid.configs_of(run)]
+    if not rows:
+        raise ConfigError("No training of this grid has finished yet.")
+    table = pd.DataFrame(rows)
+    return table.sort_values(
+        [*("dataset", "model", "method", "train_size", "seed"), "run", "num_train_epochs"]
+    )
+
+
+def manifest(
+    spec: GridSpec,
+    datasets: Mapping[str, Dataset],
+    table: pd.DataFrame,
+    files: Artifacts,
+    *,
+    digests: Mapping[str, Mapping[str, str]],
+    created: float,
+    workers: int,
+    cores: int,
+) -> dict[str, Any]:
+    """What the version is, how it was made and what it lacks."""
+    results = list(_results(spec, datasets, files))
+    expected = sum(len(space.search_space(c.model, c.method)) for c in grid.cells(spec, datasets))
+    facts = results[0].facts
+    return {
+        "version": spec.version,
+        "created": created,
+        "spec": spec.model_dump(mode="json"),
+        "models": {name: models.sha256(models.get(name)) for name in spec.models},
+        "methods": [str(method) for method in spec.methods],
+        "datasets": [
+            {**_dataset_entry(name, found), "sha256": digests[name]} for name, found in datasets.items()
+        ],
+        "scope": "English, texts cut to "
+        f"{spec.max_length} tokens, {', '.join(map(str, spec.train_sizes))} training rows, "
+        f"{len(spec.seeds)} seed; configs that differ in epochs alone share a training and are correlated",
+        "configs": {m: _configs(part) for m, part in table.groupby("method")},
+        "expected": expected,
+        "present": len(table),
+        "failed": int(table["score"].isna().sum()),
+        "complete": len(table) == expected,
+        "versions": facts.get("versions", {}),
+        "device": facts.get("device"),
+        "cores": cores,
+        "workers": workers,
+        "hours": round(sum(r.seconds or 0 for r in results) / workers / 3600, 3),
+        "seconds_per_run": _quantiles(r.seconds for r in results),
+        "pace": {m: _pace(part) for m, part in table.groupby("method")},
+    }
+
+
+def publish(
+    folder: Path, table: pd.DataFrame, facts: Mapping[str, Any], hashes: Mapping[str, Iterable[str]]
+) -> Path:
+    """Write the version's folder; the manifest comes last, for without it nothing is published."""
+    target = folder / str(facts["version"])
+    rows = [{"dataset": n, "hash": bytes.fromhex(h)} for n, found in hashes.items() for h in sorted(found)]
+    write_whole(target / grids.RESULTS, _parquet(table))
+    write_whole(target / grids.ROW_HASHES, _parquet(pd.DataFrame(rows)))
+    write_whole(target / grids.MANIFEST, (json.dumps(facts, indent=1) + "\n").encode())
+    return target
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=False, compression="zstd")
+    return buffer.getvalue()
+
+
+def _row(cell: Cell, run: RunSpec, config: Config, result: RunResult, floor: Floor) -> dict[str, Any]:
+    epochs = {entry["epoch"]: entry for entry in result.facts.get("epochs", ())}
+    scored = epochs.get(config.num_train_epochs)
+    dev, test = (None, None) if scored is None else (scored["dev"], scored["test"])
+    values = config.to_dict()
+    for name in ("lora_r", "lora_alpha", "lora_dropout"):
+        values[name] = values.get(name, math.nan)
+    return {
+        "dataset": cell.name,
+        "task": str(cell.dataset.task),
+        "model": cell.model,
+        "method": str(cell.method),
+        "train_size": cell.train_size,
+        "seed": cell.seed,
+        "run": run.run,
+        **values,
+        "metric": run.metric,
+        **_score_columns("score", dev),
+        **_score_columns("test_score", test),
+        "dev_loss": math.nan if scored is None else scored["dev_loss"],
+        "seconds": math.nan if scored is None else scored["seconds"],
+        "tokens_per_second": result.facts.get("tokens_per_second", math.nan),
+        "error": result.error,
+        "base_score": floor.base,
+        "constant_score": floor.constant,
+        "floor_score": floor.score,
+        "dev_rows": None if scored is None else scored["per_row_dev"],
+        "test_rows": None if scored is None else scored["per_row_test"],
+        "floor_rows": floor.rows,
+        "row_groups": _groups(cell.dataset),
+    }
+
+
+def _score_columns(name: str, score: Mapping[str, Any] | None) -> dict[str, Any]:
+    if score is None:
+        return {name: math.nan, f"{name}_low": math.nan, f"{name}_high": math.nan, f"{name}_n": 0}
+    return {name: score["value"], **{f"{name}_{part}": score[part] for part in ("low", "high", "n")}}
+
+
+def _floor(cell: Cell, spec: GridSpec, files: Artifacts) -> Floor:
+    """The untuned model's rows, unless it was not scored or a constant answer is better."""
+    run = grid.untuned(cell, spec.max_length)
+    constant = _constant_rows(cell, run.metric)
+    mean = sum(constant) / len(constant)
+    result = files.read_result(run.run)
+    if result is None or result.dev is None:
+        return Floor(None, mean, constant)
+    predictions = pd.read_parquet(files.open_attempt(run.run, result.attempt) / "predictions.parquet")
+    base = evaluate.row_scores(predictions, run.metric, "dev")
+    return Floor(result.dev.value, mean, base if result.dev.value > mean else constant)
+
+
+def _constant_rows(cell: Cell, metric: str) -> list[float]:
+    """The dev rows' values when each gets the training rows' most common answer, of equals the first."""
+    found = cell.dataset
+    answers = [row.targets[0] for row in found.train_subset(cell.train_size, cell.seed)]
+    counts = Counter(answers)
+    most = max(counts, key=lambda answer: counts[answer])
+    rows = {"dev": found.split("dev")}
+    table = evaluate.prediction_table(found.task, found.labels, rows, {"dev": [most] * len(rows["dev"])})
+    return evaluate.row_scores(table, metric, "dev")
+
+
+def _groups(found: Dataset) -> list[int]:
+    """A number for each dev row; rows of one document share it."""
+    numbers: dict[str, int] = {}
+    names = [row.group or f"row {row.number}" for row in found.split("dev")]
+    return [numbers.setdefault(name, len(numbers)) for name in names]
+
+
+def _results(spec: GridSpec, datasets: Mapping[str, Dataset], files: Artifacts) -> Iterable[RunResult]:
+    for cell in grid.cells(spec, datasets):
+        for run in (*grid.trainings(cell, spec.max_length), grid.untuned(cell, spec.max_length)):
+            if (result := files.read_result(run.run)) is not None:
+                yield result
+
+
+def _dataset_entry(name: str, found: Dataset) -> dict[str, Any]:
+    counts = {split: len(rows) for split, rows in found.splits.items()}
+    return {"name": name, "task": str(found.task), "id": found.id, "rows": counts, "grouped": found.grouped}
+
+
+def _configs(part: pd.DataFrame) -> int:
+    return len(part[grids.config_columns(part)].drop_duplicates())
+
+
+def _quantiles(values: Iterable[float | None]) -> dict[str, float]:
+    known = pd.Series([value for value in values if value is not None], dtype="float64")
+    return {name: round(float(known.quantile(at)), 1) for name, at in (("median", 0.5), ("longest", 1.0))}
+
+
+def _pace(part: pd.DataFrame) -> dict[str, float]:
+    return {"tokens_per_second": round(float(part["tokens_per_second"].median()), 1)}
