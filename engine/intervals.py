@@ -8,7 +8,7 @@ rows of one document are not independent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ import numpy.typing as npt
 from engine.records import Score
 
 RESAMPLES = 2000
-DRAWS = 10_000_000  # at most this many group counts in all, for very large test files
+DRAWS = 10_000_000  # at most this many unit counts in all, for very large test files
+KEPT_DRAWS = 2_000_000
 CONFIDENCE = 0.95
 TYPICAL_SPREAD = 0.467  # of paired 0/1 differences: reproduces the table of methods.md, section 4
 POWER_FACTOR = 1.96 + 0.84  # 95 % confidence, 80 % power
@@ -112,14 +113,25 @@ def _bootstrap(features: Array, statistic: Statistic, groups: Sequence[str] | No
     sums = features if groups is None else _sum_by(features, groups)
     units = len(sums)
     resamples = min(RESAMPLES, max(200, DRAWS // units))
-    draw = np.random.default_rng(0)
-    found: list[Any] = []
-    for size in _chunks(resamples, max(1, 2_000_000 // units)):
-        counts = draw.multinomial(units, np.full(units, 1 / units), size=size)
-        found.append(statistic(counts @ sums))
+    if resamples * units <= KEPT_DRAWS:
+        found = statistic(_kept_counts(resamples, units) @ sums)
+    else:
+        draw = np.random.default_rng(0)
+        found = np.concatenate([statistic(_counts(draw, 1, units) @ sums) for _ in range(resamples)])
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(np.concatenate(found), (tail, 1 - tail))
+    low, high = np.quantile(found, (tail, 1 - tail))
     return float(low), float(high)
+
+
+@lru_cache(maxsize=8)
+def _kept_counts(resamples: int, units: int) -> Array:
+    """Most scores of a study have the same number of rows, and drawing is most of the work."""
+    return _counts(np.random.default_rng(0), resamples, units)
+
+
+def _counts(draw: np.random.Generator, resamples: int, units: int) -> Array:
+    """How often each unit is in each resample."""
+    return draw.multinomial(units, np.full(units, 1 / units), size=resamples).astype(float)
 
 
 def _sum_by(features: Array, groups: Sequence[str]) -> Array:
@@ -127,8 +139,3 @@ def _sum_by(features: Array, groups: Sequence[str]) -> Array:
     sums = np.zeros((int(index.max()) + 1, features.shape[1]))
     np.add.at(sums, index, features)
     return sums
-
-
-def _chunks(total: int, size: int) -> list[int]:
-    whole, rest = divmod(total, size)
-    return [size] * whole + ([rest] if rest else [])

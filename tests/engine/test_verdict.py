@@ -1,0 +1,267 @@
+"""The verdict says no more than its numbers: who wins, by how much, what ties, what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from engine import evaluate, verdict
+from engine.records import (
+    Config,
+    Method,
+    Role,
+    Row,
+    RunKind,
+    RunResult,
+    RunSpec,
+    RunStatus,
+    Study,
+    Task,
+)
+
+CONFIG = Config(3e-3, 5, 8)
+NAMES = {
+    "base": RunKind.BASE,
+    "majority": RunKind.BASELINE,
+    "tfidf_logreg": RunKind.BASELINE,
+    "default": RunKind.DEFAULT,
+    "shortlist 1": RunKind.SHORTLIST,
+    "shortlist 2": RunKind.SHORTLIST,
+}
+
+
+class Fake:
+    """A study of six runs, each right on the first so many of its dev and test rows."""
+
+    def __init__(self, rows: int = 200, **right: tuple[int, int]) -> None:
+        self.rows = {"dev": rows_of(rows), "test": rows_of(rows)}
+        self.specs = [spec_of(place, name) for place, name in enumerate(NAMES)]
+        self.results: dict[str, RunResult] = {}
+        self.tables: dict[str, pd.DataFrame] = {}
+        defaults = {"base": (10, 10), "majority": (20, 20), "tfidf_logreg": (50, 50), "default": (100, 100)}
+        shares = {**defaults, "shortlist 1": (150, 150), "shortlist 2": (110, 110), **right}
+        for spec in self.specs:
+            self.score(spec, *(round(part * rows / 200) for part in shares[spec.name]))
+
+    def score(self, spec: RunSpec, dev: int, test: int) -> None:
+        said = {"dev": answers(self.rows["dev"], dev), "test": answers(self.rows["test"], test)}
+        table = evaluate.prediction_table(Task.CLASSIFICATION, ["blue", "red"], self.rows, said)
+        metrics = evaluate.scores(table, Task.CLASSIFICATION)
+        scores = metrics["accuracy"]
+        self.tables[spec.run] = table
+        self.results[spec.run] = RunResult(
+            spec.run, 1, RunStatus.FINISHED, scores["dev"], scores["test"], 10.0, None, metrics
+        )
+
+    def run(self, name: str) -> str:
+        return next(spec.run for spec in self.specs if spec.name == name)
+
+    def end(self, name: str, **changes: Any) -> None:
+        self.results[self.run(name)] = replace(self.results[self.run(name)], **changes)
+
+    def summary(self) -> verdict.Summary:
+        study = Study(
+            "s-1",
+            "n",
+            "d",
+            "d",
+            Task.CLASSIFICATION,
+            "m",
+            Method.FULL,
+            "accuracy",
+            2,
+            0,
+            0.0,
+            tuple(self.results),
+        )
+        return verdict.summarize(study, self.specs, self.results, self.tables)
+
+
+def rows_of(count: int) -> list[Row]:
+    return [Row(n, {Role.SOURCE: "x"}, ("red" if n % 2 else "blue",)) for n in range(1, count + 1)]
+
+
+def answers(rows: Sequence[Row], right: int) -> list[str]:
+    other = {"red": "blue", "blue": "red"}
+    return [row.targets[0] if n < right else other[row.targets[0]] for n, row in enumerate(rows)]
+
+
+def spec_of(place: int, name: str) -> RunSpec:
+    kind = NAMES[name]
+    config = replace(CONFIG, learning_rate=1e-3 * (place + 1)) if kind.trains else None
+    return RunSpec(
+        f"s-1-{place:02}",
+        "s-1",
+        kind,
+        name,
+        "d",
+        Task.CLASSIFICATION,
+        "m",
+        Method.FULL,
+        "accuracy",
+        config=config,
+    )
+
+
+def test_a_clear_winner_is_named_with_its_test_score_and_both_distances() -> None:
+    found = Fake()
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("shortlist 1")
+    assert summary.verdict.startswith(
+        "Use shortlist 1 (lr 5e-3, 5 epochs, batch 8): accuracy 75.0 points (68.6 to 80.5) on 200 test rows, "
+        "70.0 ("
+    )
+    assert "above the untuned base, and 25.0 (19.0 to 31.0) above the default" in summary.verdict
+    assert "cannot be told apart" not in summary.verdict and "can be shown" not in summary.verdict
+    assert summary.ties == () and summary.warnings == ()
+
+
+def test_dev_selects_and_test_reports() -> None:
+    found = Fake(**{"shortlist 1": (120, 160), "shortlist 2": (121, 90)})
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("shortlist 2")
+    assert "accuracy 45.0 points" in summary.verdict
+
+
+def test_of_equal_dev_scores_the_cheaper_wins() -> None:
+    found = Fake(**{"shortlist 1": (150, 150), "shortlist 2": (150, 150)})
+    found.end("shortlist 2", seconds=5.0)
+
+    assert found.summary().winner == found.run("shortlist 2")
+
+
+def test_runs_that_cannot_be_told_apart_are_a_tie() -> None:
+    found = Fake(**{"shortlist 2": (148, 149), "default": (147, 152)})
+
+    summary = found.summary()
+
+    assert set(summary.ties) == {found.run("shortlist 2"), found.run("default")}
+    assert (
+        "1.0 (0.0 to 2.5) below the default, which is not a difference that can be shown" in summary.verdict
+    )
+    assert "Not told apart from it: default and shortlist 2" in summary.verdict
+
+
+def test_a_baseline_that_beats_every_model_is_said_first() -> None:
+    found = Fake(tfidf_logreg=(190, 190))
+
+    summary = found.summary()
+
+    assert summary.verdict.startswith("No tuned model beat TF-IDF + logistic regression. Of the models, use ")
+    assert "TF-IDF + logistic regression reaches 95.0 points" in summary.verdict
+    assert "it is better, 20.0 (" in summary.verdict
+    assert summary.differences[found.run("tfidf_logreg")].high < 0
+
+
+def test_a_baseline_that_ties_is_said_to_tie() -> None:
+    found = Fake(tfidf_logreg=(149, 151))
+
+    assert "the two cannot be told apart, 0.5 (0.0 to 1.5)" in found.summary().verdict
+
+
+def test_only_the_best_baseline_by_dev_is_compared_in_words() -> None:
+    verdict_text = Fake().summary().verdict
+
+    assert "TF-IDF + logistic regression reaches 25.0 points" in verdict_text
+    assert "it is worse, 50.0 (" in verdict_text
+    assert "ajority" not in verdict_text
+
+
+def test_a_base_that_nothing_beats_is_used_as_it_is() -> None:
+    found = Fake(base=(180, 170))
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("base")
+    assert summary.verdict.startswith(
+        "No config beat the untuned base on dev, so use it as it is: accuracy 85.0"
+    )
+
+
+def test_the_default_may_win() -> None:
+    found = Fake(default=(180, 170))
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("default")
+    assert "the default" not in summary.verdict
+    assert "80.0 (74.5 to 85.5) above the untuned base." in summary.verdict
+
+
+def test_few_test_rows_are_too_few_to_conclude() -> None:
+    summary = Fake(rows=40).summary()
+
+    assert summary.verdict.startswith("Too few rows to conclude: the test split has only 40. Use shortlist 1")
+
+
+def test_failed_and_missing_runs_are_named() -> None:
+    found = Fake()
+    found.end(
+        "shortlist 2", status=RunStatus.FAILED, dev=None, test=None, error="The loss became nan at step 3."
+    )
+    del found.results[found.run("default")]
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("shortlist 1")
+    assert summary.verdict.endswith("Not counted: shortlist 2 (failed), default (not ended).")
+    assert summary.warnings == (
+        "default has not ended yet.",
+        "shortlist 2 failed: The loss became nan at step 3.",
+    )
+
+
+def test_a_run_stopped_with_scores_may_win_and_is_marked() -> None:
+    found = Fake()
+    found.end("shortlist 1", status=RunStatus.STOPPED, facts={"note": "The state after epoch 2 is kept."})
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("shortlist 1")
+    assert summary.warnings == ("shortlist 1 was stopped: The state after epoch 2 is kept.",)
+
+
+def test_without_a_scored_model_there_is_no_winner() -> None:
+    found = Fake()
+    for spec in found.specs:
+        if spec.kind is not RunKind.BASELINE:
+            found.end(spec.name, status=RunStatus.FAILED, dev=None, test=None, error="x")
+
+    summary = found.summary()
+
+    assert summary.winner is None
+    assert summary.verdict == (
+        "No model has a score, so none can be recommended. "
+        "Not counted: base, default, shortlist 1 and shortlist 2 (failed)."
+    )
+
+
+def test_a_study_that_has_just_begun_says_so() -> None:
+    found = Fake()
+    found.results.clear()
+
+    assert found.summary().verdict == "No model has a score yet: 6 of 6 runs have not ended."
+
+
+def test_without_predictions_there_are_scores_but_no_differences() -> None:
+    found = Fake()
+    found.tables.clear()
+
+    summary = found.summary()
+
+    assert summary.differences == {} and summary.winner == found.run("shortlist 1")
+    assert "on 200 test rows." in summary.verdict
+
+
+def test_the_smallest_difference_shrinks_with_more_rows() -> None:
+    few, many = (Fake(rows=rows).summary().smallest_difference for rows in (100, 400))
+
+    assert few is not None and many is not None
+    assert few / many == 2.0 or abs(few / many - 2.0) < 0.01
