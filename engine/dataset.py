@@ -348,14 +348,18 @@ def _first_of_each(
     rows: Sequence[Row], keys: Sequence[tuple[int, ...]], skipped: set[int]
 ) -> tuple[list[int], list[Issue]]:
     """Indices of rows to keep: of rows with (nearly) the same input and the same target the first."""
-    first: dict[tuple[object, ...], Row] = {}
+    exact: dict[tuple[object, ...], Row] = {}
+    near: dict[tuple[object, ...], Row] = {}
     same: dict[int, int] = {}
     alike: dict[int, int] = {}
     for row, key in zip(rows, keys, strict=False):
-        if row.number not in skipped:
-            found = first.setdefault((*key, tuple(map(normalized, row.targets))), row)
-            if found is not row:
-                (same if input_hash(found) == input_hash(row) else alike)[row.number] = found.number
+        target = tuple(map(normalized, row.targets))
+        if row.number in skipped:
+            continue
+        if (twin := exact.setdefault((input_hash(row), target), row)) is not row:
+            same[row.number] = twin.number
+        elif (like := near.setdefault((*key, target), row)) is not row:
+            alike[row.number] = like.number
     framed = len(alike) > len(rows) / 2
     left_out = {*skipped, *same, *(() if framed else alike)}
     kept = [index for index, row in enumerate(rows) if row.number not in left_out]

@@ -243,9 +243,10 @@ def test_when_most_rows_look_alike_they_are_kept_and_it_is_said(tmp_path: Path) 
     frames = [sentence(n, 25) * 4 for n in range(3)]
     rows = [{"text": f"{frames[i % 3]} {sentence(i, 3)}", "label": "ab"[i % 2]} for i in range(60)]
 
-    found = dataset.build(jsonl(tmp_path / "a.jsonl", rows))
+    found = dataset.build(jsonl(tmp_path / "a.jsonl", [*rows, rows[20]]))
 
     assert len(found.rows) == 60
+    assert [i.row for i in found.issues if i.code == "duplicate_rows"] == [61]
     assert [(i.code, i.row) for i in found.issues if i.code == "near_duplicates"] == [
         ("near_duplicates", None)
     ]
