@@ -80,8 +80,8 @@ def _mixed_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.n
     copying = random.random()
     if copying < 0.04:
         return _copy_row(tasks.alphabet, random, len(COPY_STAGES) - 1)
-    if copying < 0.08 + 0.42 * float(np.interp(progress, (0.4, 0.7), (1, 0))):
-        return _lookup_row(tasks, random, progress)
+    if copying < 0.07 + 0.25 * float(np.interp(progress, (0.45, 0.7), (1, 0))):
+        return lookup_row(tasks, random, progress)
     draw = random.random()
     if draw < 0.15:
         tokens = tasks.plain(random, ROW)
@@ -98,7 +98,7 @@ def _mixed_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.n
     return tokens, weights
 
 
-def _lookup_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.ndarray]:
+def lookup_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.ndarray]:
     vocabulary = np.arange(2, tasks.alphabet.size)
     tokens, weights = _empty()
     while len(tokens) < ROW:

@@ -39,7 +39,7 @@ ROWS = 16
 MATRIX_RATE, OTHER_RATE = 5e-3, 4e-3
 WARMUP_STEPS, REWARM_STEPS = 60, 100
 DECAY_FROM, LAST_SHARE = 0.25, 0.01  # of the mix: the rate stays, then falls to this share
-COPY_LOSS, COPY_MINUTES = 0.2, 11.0  # a copy stage ends below this loss in nats; all by then
+COPY_LOSS, COPY_TOKENS = 0.2, 8_500_000  # a copy stage ends below this loss; all by then
 SAVE_SECONDS, PROBE_STEPS, LOG_STEPS = 120, 250, 25
 
 
@@ -177,7 +177,7 @@ class Trainer:
             return
         state.recent = [*state.recent[-9:], loss]
         learnt = len(state.recent) == 10 and sum(state.recent) / 10 < COPY_LOSS
-        if learnt or state.seconds > COPY_MINUTES * 60:
+        if learnt or state.tokens > COPY_TOKENS:
             state.stage += 1
             state.recent = []
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from curriculum import LONG, ROW, SHORT, Alphabet, Tasks, repeats
+from mixture import lookup_row
 
 Scorer = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From inputs and targets (rows, 512) to each target's loss in nats and whether it is the best."""
@@ -27,7 +28,7 @@ PASSAGE_PROBES = {
 
 def probe(score: Scorer, alphabet: Alphabet, held: Tasks, many: int = 64) -> dict[str, float]:
     """All probes with fixed questions; shares of exact answers, and of tokens for sentences."""
-    found = {"copy": _copy(score, alphabet)}
+    found = {"copy": _copy(score, alphabet), "lookup_tokens": _lookup(score, held)}
     for name, (length, form) in PASSAGE_PROBES.items():
         exact, tokens = _answers(score, alphabet, held, length, form, many)
         found |= {name: exact, name + "_tokens": tokens}
@@ -44,6 +45,13 @@ def _copy(score: Scorer, alphabet: Alphabet) -> float:
         masks.append(np.concatenate([np.full(len(p.tokens), p.weight > 0) for p in pieces])[:ROW])
     _, right = _scored(score, np.stack(rows))
     return float(right[np.stack(masks)[:, 1:]].mean())
+
+
+def _lookup(score: Scorer, held: Tasks) -> float:
+    random = np.random.default_rng(13)
+    rows = [lookup_row(held, random, 0.1) for _ in range(ROWS)]
+    _, right = _scored(score, np.stack([tokens for tokens, _ in rows]))
+    return float(right[np.stack([weights for _, weights in rows])[:, 1:] > 0].mean())
 
 
 def _answers(
