@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from engine.checks import listed
 from engine.coverage import rank_configs
 from engine.metrics import TITLES
 from engine.records import Method, Task
@@ -75,7 +76,7 @@ class MethodEvidence(NamedTuple):
         points = {method: f"{100 * score:.1f}" for method, score in self.scores.items()}
         lora, full = points[Method.LORA], points[Method.FULL]
         return (
-            f"Best of the grid on {' and '.join(self.datasets)} ({TITLES.get(self.metric, self.metric)}): "
+            f"Best of the grid on {listed(self.datasets)} ({TITLES.get(self.metric, self.metric)}): "
             f"LoRA {lora}, full fine-tuning {full} points on test."
         )
 

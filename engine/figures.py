@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from engine import baselines
 from engine.coverage import Ranking
 from engine.errors import ConfigError
 from engine.metrics import TITLES, lower_is_better
@@ -47,6 +48,11 @@ def metric_name(metric: str) -> str:
     """A metric at the start of a sentence."""
     title = TITLES.get(metric, metric)
     return title[0].upper() + title[1:]
+
+
+def run_title(spec: RunSpec) -> str:
+    """A run in a table or legend: 'shortlist 1', 'untuned base', 'TF-IDF + logistic regression'."""
+    return "untuned base" if spec.kind == RunKind.BASE else baselines.TITLES.get(spec.name, spec.name)
 
 
 class ScorePoint(NamedTuple):
@@ -103,7 +109,7 @@ def _score_point(spec: RunSpec, score: Score, metric: str, tied: bool) -> ScoreP
     if spec.config is not None:
         hover = f"{hover}<br>{spec.config.label}"
     return ScorePoint(
-        spec.run, _escape(spec.name), meaning(spec.kind, spec.method), value, low, high, tied, hover
+        spec.run, _escape(run_title(spec)), meaning(spec.kind, spec.method), value, low, high, tied, hover
     )
 
 
@@ -190,7 +196,7 @@ def _curve(spec: RunSpec, events: Sequence[Event], budget: int) -> Curve:
     ]
     thinned = steps[:: max(1, -(-len(steps) // budget))]
     epochs, losses = tuple(e for e, _ in thinned), tuple(loss for _, loss in thinned)
-    return Curve(_escape(spec.name), meaning(spec.kind, spec.method), epochs, losses)
+    return Curve(_escape(run_title(spec)), meaning(spec.kind, spec.method), epochs, losses)
 
 
 def curve_figure(info: CurveInfo) -> go.Figure:

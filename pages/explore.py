@@ -47,14 +47,12 @@ def _table(ranking: Ranking) -> None:
 def _evidence(ranking: Ranking, version: str, evidence: str) -> None:
     st.caption(words.plain(evidence))
     with st.container(horizontal=True, key="evidence"):
-        st.metric(
-            "Datasets that count", f"{len(ranking.cells)} of {len(ranking.cells) + len(ranking.left_out)}"
-        )
+        cells = len(ranking.cells)
+        st.metric("Datasets that count", f"{cells} of {cells + len(ranking.left_out)}")
         st.metric("Configs ranked", len(ranking.entries))
         st.metric("Pairs not run", ranking.missing)
-        st.metric(
-            "Datasets where 3 % is noise", "unknown" if ranking.noisy_cells is None else ranking.noisy_cells
-        )
+        noisy = "unknown" if ranking.noisy_cells is None else ranking.noisy_cells
+        st.metric("Datasets where 3 % is noise", noisy)
         st.metric("Grid", version)
     for cell, reason in ranking.left_out:
         st.caption(words.plain(f"Left out: {cell.dataset}, because {reason}."))

@@ -41,7 +41,7 @@ def _running(study_id: str) -> None:
     _head(view)
     _scores(view)
     st.subheader("Runs", anchor=False)
-    study_runs.table(view)
+    study_runs.table(view, _summary_so_far(view))
     for warning in summary(view).warnings if view.is_over else study_runs.failures(view):
         st.warning(words.plain(warning))
     _curves(view)
@@ -63,9 +63,9 @@ def _head(view: StudyView) -> None:
 
 def _scores(view: StudyView) -> None:
     scored = [(run.spec, run.result) for run in view.runs if run.result is not None]
-    if not any(result.test for _, result in scored):
+    found = _summary_so_far(view)
+    if found is None:
         return
-    found = summary(view)
     info = figures.score_info(scored, view.study.metric, found.winner, found.ties)
     st.plotly_chart(figures.score_figure(info), key="scores", config={"displayModeBar": False})
 
@@ -78,6 +78,11 @@ def _curves(view: StudyView) -> None:
         st.plotly_chart(figures.curve_figure(info), key="curves", config={"displayModeBar": False})
 
 
+def _summary_so_far(view: StudyView) -> Summary | None:
+    scored = any(run.result is not None and run.result.test is not None for run in view.runs)
+    return summary(view) if scored else None
+
+
 def summary(view: StudyView) -> Summary:
     """The verdict over the runs that have ended; computed again only when another one has."""
     ended = tuple((run.spec.run, run.result.attempt) for run in view.runs if run.result is not None)
@@ -86,4 +91,5 @@ def summary(view: StudyView) -> Summary:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _summary(study_id: str, ended: tuple[tuple[str, int], ...]) -> Summary:
-    return views.summary(study_id)
+    found: Summary = views.summary(study_id)
+    return found

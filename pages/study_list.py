@@ -2,56 +2,66 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import streamlit as st
 
 from engine import figures
 from engine.metrics import lower_is_better
+from engine.records import RunStatus
 from engine.store import StudyRow
 from jobs import collector
 from pages import study_actions, words
-from pages.study_runs import STATUS
 
 LIVE_SECONDS = 2.0
+PAGE = 25
+WIDTHS = (4, 2, 3, 1)
+TITLES = ("Study", "Status", "Test score of the best run", "Age")
+COLOURS: dict[RunStatus, Literal["gray", "blue", "green", "red", "orange"]] = {
+    RunStatus.QUEUED: "gray",
+    RunStatus.RUNNING: "blue",
+    RunStatus.FINISHED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.STOPPED: "orange",
+}
 
 
 def show() -> None:
-    """The list; a click on a row opens the study."""
+    """The list, newest first."""
     st.title("Studies", anchor=False)
     study_actions.undo()
-    st.fragment(_table, run_every=LIVE_SECONDS)()
+    _rows()
 
 
-def _table() -> None:
+@st.fragment(run_every=LIVE_SECONDS)
+def _rows() -> None:
     rows = collector.store().study_rows()
     if not rows:
-        st.caption("No study yet: tune a model on your rows, and its verdict will be kept here.")
+        st.text("No study yet: tune a model on your rows, and its verdict will be kept here.")
         st.page_link("tune.py", label="Go to Tune", icon=":material/arrow_forward:")
         return
-    event = st.dataframe(
-        [_line(row) for row in rows], hide_index=True, key="studies", on_select="rerun",
-        selection_mode="single-row", height="content",
-    )  # fmt: skip
-    chosen = event["selection"]["rows"]
-    if chosen:
-        st.query_params.study = rows[chosen[0]].study.study
-        st.rerun(scope="app")
+    pages = -(-len(rows) // PAGE)
+    page = st.pagination(pages, key="page") if pages > 1 else 1
+    for title, place in zip(TITLES, st.columns(WIDTHS), strict=True):
+        place.caption(title)
+    for row in rows[PAGE * (page - 1) : PAGE * page]:
+        _line(row)
 
 
-def _line(row: StudyRow) -> dict[str, str]:
+def _line(row: StudyRow) -> None:
     study = row.study
-    status = (
-        STATUS[row.status]
-        if row.ended == row.runs
-        else f"{STATUS[row.status]}, {row.ended} of {row.runs} ended"
-    )
-    score = words.points(row.test, lower_is_better(study.metric)) if row.test else ""
-    return {
-        "Study": study.name,
-        "Status": status,
-        "Dataset": study.dataset_name,
-        "Model": study.model,
-        "Method": words.method(study.method),
-        "Best run's test score": f"{figures.metric_name(study.metric)} {score}" if score else "",
-        "Age": words.age(study.created),
-        "Note": study.note,
-    }
+    with st.container(border=True, key=f"row_{study.study}", gap="xxsmall"):
+        name, status, score, age = st.columns(WIDTHS, vertical_alignment="center")
+        name.page_link(
+            "studies.py", label=f"**{words.plain(study.name)}**", query_params={"study": study.study}
+        )
+        name.caption(
+            words.plain(f"{study.dataset_name}, {study.model}, {words.method(study.method)}. {study.note}")
+        )
+        running = "" if row.ended == row.runs else f", {row.ended} of {row.runs} runs ended"
+        status.badge(f"{words.STATUS[row.status]}{running}", color=COLOURS[row.status])
+        if row.test is not None:
+            score.text(
+                f"{figures.metric_name(study.metric)} {words.points(row.test, lower_is_better(study.metric))}"
+            )
+        age.caption(words.age(study.created))

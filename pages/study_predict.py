@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from engine import figures
 from engine.verdict import Summary
 from jobs import predictions
 from jobs.views import StudyView
@@ -18,8 +19,10 @@ FORMATS = {"CSV": ".csv", "JSONL": ".jsonl", "Parquet": ".parquet"}
 def show(view: StudyView, found: Summary) -> None:
     """A file in, a file out."""
     st.subheader("Predict on new rows", anchor=False)
-    names = {run.spec.run: run.spec.name for run in view.runs if run.spec.run == found.winner}
-    names |= {run.spec.run: run.spec.name for run in view.runs if run.result and run.result.test}
+    names = {run.spec.run: figures.run_title(run.spec) for run in view.runs if run.spec.run == found.winner}
+    names |= {
+        run.spec.run: figures.run_title(run.spec) for run in view.runs if run.result and run.result.test
+    }
     if not names:
         st.caption("No run has a score, so there is no model to use.")
         return

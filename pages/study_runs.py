@@ -6,37 +6,40 @@ from typing import Any
 
 import streamlit as st
 
+from engine import figures
 from engine.metrics import lower_is_better
 from engine.records import RunStatus
+from engine.verdict import Summary
 from jobs import studies
 from jobs.views import RunView, StudyView
 from pages import words
 
-STATUS = {
-    RunStatus.QUEUED: "Waiting",
-    RunStatus.RUNNING: "Running",
-    RunStatus.FINISHED: "Finished",
-    RunStatus.FAILED: "Failed",
-    RunStatus.STOPPED: "Stopped",
-}
 COLUMNS = {
-    "progress": st.column_config.ProgressColumn("Progress", min_value=0, max_value=100, format="%d %%"),
-    "run": st.column_config.TextColumn("Run", pinned=True),
-    "config": st.column_config.TextColumn("Config", width="large"),
-    "now": st.column_config.TextColumn("Now", width="medium"),
-    "dev": st.column_config.TextColumn("Dev (selects)"),
-    "test": st.column_config.TextColumn("Test (reports)"),
-    "time": st.column_config.TextColumn("Time"),
-    "status": st.column_config.TextColumn("Status"),
+    "run": st.column_config.TextColumn("Run", pinned=True, width=150),
+    "config": st.column_config.TextColumn("Config", width=235),
+    "status": st.column_config.TextColumn("Status", width=75),
+    "progress": st.column_config.ProgressColumn(
+        "Progress", min_value=0, max_value=100, format="%d %%", width=110
+    ),
+    "now": st.column_config.TextColumn("Now", width=250),
+    "dev": st.column_config.TextColumn("Dev (selects)", width=140),
+    "test": st.column_config.TextColumn("Test (reports)", width=140),
+    "gap": st.column_config.TextColumn("Winner is better by", width=150),
+    "time": st.column_config.TextColumn("Time", width=60),
 }
+UNKNOWN = "its process was lost more often than it is retried."
+LIVE = ("progress", "now")
+LATER = ("dev", "test", "time", "gap")
 
 
-def table(view: StudyView) -> None:
-    """One row per run; a selected row offers what can be done with it."""
+def table(view: StudyView, found: Summary | None) -> None:
+    """One row per run; a selected row offers what can be done with it. `found`: the verdict so far."""
     loss = lower_is_better(view.study.metric)
-    rows = [_row(run, loss) for run in view.runs]
+    rows = [{**_row(run, loss), "gap": _gap(run, found, loss)} for run in view.runs]
+    shown = [name for name in COLUMNS if not (view.is_over and name in LIVE)]
+    shown = [name for name in shown if name not in LATER or any(row[name] for row in rows)]
     event = st.dataframe(
-        rows, hide_index=True, column_config=COLUMNS, key="runs", on_select="rerun",
+        rows, hide_index=True, column_config=COLUMNS, column_order=shown, key="runs", on_select="rerun",
         selection_mode="single-row", height="content",
     )  # fmt: skip
     chosen = event["selection"]["rows"]
@@ -48,14 +51,17 @@ def failures(view: StudyView) -> list[str]:
     """A sentence for each run that failed."""
     failed = [run for run in view.runs if run.status == RunStatus.FAILED]
     unknown = "its process was lost more often than it is retried."
-    return [f"{run.spec.name} failed: {run.result.error if run.result else unknown}" for run in failed]
+    return [
+        f"{figures.run_title(run.spec)} failed: {run.result.error if run.result else unknown}"
+        for run in failed
+    ]
 
 
 def _row(run: RunView, loss: bool) -> dict[str, Any]:
     result = run.result
     return {
-        "run": run.spec.name,
-        "status": STATUS[run.status],
+        "run": figures.run_title(run.spec),
+        "status": words.STATUS[run.status],
         "progress": _share(run),
         "now": _now(run),
         "dev": words.points(result.dev, loss) if result and result.dev else "",
@@ -63,6 +69,16 @@ def _row(run: RunView, loss: bool) -> dict[str, Any]:
         "time": words.duration(result.seconds) if result else "",
         "config": run.spec.config.label if run.spec.config else "not trained",
     }
+
+
+def _gap(run: RunView, found: Summary | None, loss: bool) -> str:
+    """The winner's test score minus this run's, paired row by row."""
+    if found is None or run.spec.run == found.winner:
+        return "" if found is None else "winner"
+    if run.spec.run not in found.differences:
+        return ""
+    difference = words.points(found.differences[run.spec.run], loss)
+    return f"{difference}, tie" if run.spec.run in found.ties else difference
 
 
 def _share(run: RunView) -> int | None:
@@ -87,7 +103,7 @@ def _now(run: RunView) -> str:
 
 
 def _actions(run: RunView) -> None:
-    name = words.plain(run.spec.name)
+    name = words.plain(figures.run_title(run.spec))
     with st.container(horizontal=True, key="run_actions"):
         if not run.status.is_final:
             if run.status == RunStatus.RUNNING and st.button(f"Stop {name}, keep the best", key="run_keep"):

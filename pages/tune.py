@@ -16,7 +16,7 @@ with left:
         understood, missing = tune_data.choose(tune_options.seed())
     st.header("2 Model and method", anchor=False)
     with problems.shown():
-        model, method = tune_model.choose()
+        model, method = tune_model.choose(understood.dataset.task if understood else None)
     st.header("3 Shortlist", anchor=False)
     shortlist = st.container(key="shortlist")
     st.header("4 Launch", anchor=False)
@@ -28,9 +28,9 @@ with left:
             st.caption("The configs to train appear here when the rows are understood.")
         else:
             request = PlanRequest(
-                understood.dataset, model.id, method, name=options.name, metric=options.metric,
-                seed=options.seed, train_size=options.train_size, template=understood.template,
-                time_cap_minutes=options.time_cap_minutes,
+                understood.dataset, model.id, method, name=options.name or understood.dataset.name,
+                metric=options.metric, seed=options.seed, train_size=options.train_size,
+                template=understood.template, time_cap_minutes=options.time_cap_minutes,
             )  # fmt: skip
             plan = tune_configs.choose(request)
 

@@ -7,77 +7,89 @@ from typing import Any
 
 import streamlit as st
 
+from engine import evidence, grids
 from engine.records import Config, RunKind, RunSpec
 from jobs import plans
 from jobs.plans import Plan, PlanRequest
 from pages import tune_own, words
 
 MOST = 8
-EDITABLE = "Train"
+RECOMMENDED = 4
+TICK = "Train"
 PERCENT = st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)
 
 
 def choose(request: PlanRequest) -> Plan:
     """The plan with the user's k, choice and own configs."""
     scope = f"{request.model}_{request.method}"
-    k = st.slider(
-        "k: how many configs of the shortlist to train", 1, MOST, 4, key="k", persist_state="session"
-    )
+    title = "k: how many configs of the shortlist to train"
+    k = st.slider(title, 1, MOST, RECOMMENDED, key="k", persist_state="session")
     request = replace(request, k=k, custom=tune_own.configs(scope))
     plan = plans.make(request)
-    st.caption(words.plain(plan.shortlist.evidence))
+    _worth(plan, k)
     left_out = _table(plan, scope)
-    tune_own.add(plan, scope)
+    tune_own.buttons(plan, scope)
     return plans.make(replace(request, left_out=left_out))
 
 
+def _worth(plan: Plan, k: int) -> None:
+    """What k configs are expected to reach, and what the shortlist rests on."""
+    chosen = plan.shortlist
+    shares = _shares(chosen.version, plan.study.model, plan.study.method, chosen.excluded)
+    if shares:
+        told = [
+            f"{shares[k - 1]:.0%} with k = {k}",
+            *(f"{shares[n]:.0%} with {n + 1}" for n in (0, MOST - 1)),
+        ]
+        st.text(f"Of the whole grid's best test score, on data it has not seen: {', '.join(told)}.")
+    st.caption(words.plain(chosen.evidence))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _shares(version: str | None, model: str, method: str, excluded: tuple[str, ...]) -> tuple[float, ...]:
+    if version is None:
+        return ()
+    results = grids.load(version)
+    mine = results[(results["model"] == model) & (results["method"] == method)]
+    kept = mine[~mine["dataset"].isin(excluded)]
+    return () if kept.empty else evidence.expected_shares(kept, grids.config_columns(kept), MOST)
+
+
 def _table(plan: Plan, scope: str) -> tuple[int, ...]:
-    """Every training of the plan; answers the ranks whose tick was taken away."""
-    trained = [spec for spec in plan.specs if spec.kind.trains]
+    """Every training of the plan; answers the ranks that are not to be run."""
+    replaced = tune_own.replaced(scope)
+    trained = [spec for spec in plan.specs if spec.kind.trains and spec.rank not in replaced]
     rows = [_row(plan, spec) for spec in trained]
     edited = st.data_editor(
         rows, key=f"configs_{scope}_{len(rows)}", hide_index=True, height="content",
-        disabled=[name for name in rows[0] if name != EDITABLE],
-        column_config={"Covered so far": PERCENT},
+        disabled=[name for name in rows[0] if name != TICK], column_config={"Covered so far": PERCENT},
     )  # fmt: skip
-    st.caption(
-        "Always beside them: the untuned base model and answers without a model. The default stays in, too."
-    )
-    return tuple(
-        spec.rank
-        for spec, row in zip(trained, edited, strict=True)
-        if spec.rank is not None and not row[EDITABLE]
-    )
+    st.caption("The default is always trained, the untuned base and answers without a model always scored.")
+    pairs = zip(trained, edited, strict=True)
+    return (*replaced, *(spec.rank for spec, row in pairs if spec.rank is not None and not row[TICK]))
 
 
 def _row(plan: Plan, spec: RunSpec) -> dict[str, Any]:
     entry = next((entry for entry in plan.shortlist.entries if entry.rank == spec.rank), None)
     cells = plan.shortlist.cells
+    why = {RunKind.DEFAULT: "TRL's default", RunKind.CUSTOM: "your own"}.get(spec.kind, "")
     return {
-        EDITABLE: True,
+        TICK: True,
         "Config": spec.name,
-        **hyperparameters(spec.config),
-        "Covers": f"{entry.covers} of {cells}" if entry and cells else _why(spec.kind),
+        **_hyperparameters(spec.config),
+        "Covers": f"{entry.covers} of {cells}" if entry and cells else why,
         "Covered so far": 100 * entry.cumulative_coverage if entry and cells else None,
     }
 
 
-def hyperparameters(config: Config | None) -> dict[str, str]:
+def _hyperparameters(config: Config | None) -> dict[str, str]:
     """A config in columns that a person reads."""
-    if config is None:
-        return {}
+    assert config is not None
     values = {
         "Learning rate": words.rate(config.learning_rate),
         "Epochs": str(config.num_train_epochs),
         "Batch": str(config.effective_batch_size),
         "Schedule": config.lr_scheduler_type.removesuffix("_with_warmup"),
     }
-    return (
-        values
-        if config.lora_r is None
-        else {**values, "r": str(config.lora_r), "Alpha": str(config.lora_alpha)}
-    )
-
-
-def _why(kind: RunKind) -> str:
-    return {RunKind.DEFAULT: "TRL's default", RunKind.CUSTOM: "your own"}.get(kind, "")
+    adapter = {"r": str(config.lora_r), "Alpha": str(config.lora_alpha)}
+    return values if config.lora_r is None else {**values, **adapter}

@@ -40,18 +40,22 @@ def choose(seed: int) -> tuple[Understood | None, str]:
     source = tune_file.choose()
     if source is None:
         return None, "Choose a file or a sample"
-    data = _dataset(source, seed)
-    if data is None:
-        return None, "Choose the task"
-    tune_rows.checks(data.issues)
-    return Understood(data, source.path, tune_rows.look(data)), ""
-
-
-def _dataset(source: Source, seed: int) -> Dataset | None:
-    """The rows as the user corrected us; None: the task is not chosen."""
     if source.path is None:
-        return load(source.kept or "")
-    guess = inspect(source.path, None)
+        data = load(source.kept or "")
+        return Understood(data, None, tune_rows.look(data, (), data.id)), ""
+    mapped = _mapping(source.path)
+    if mapped is None:
+        return None, "Choose the task"
+    plain = build(source, *mapped, seed, ())
+    chosen = tune_rows.label_words(plain.labels, plain.id)
+    data = build(source, *mapped, seed, tuple(chosen.items()))
+    tune_rows.checks(data.issues)
+    return Understood(data, source.path, tune_rows.look(data, plain.labels, plain.id)), ""
+
+
+def _mapping(path: Path) -> tuple[Task, Roles] | None:
+    """Task and roles as the user corrected us; None: the task is not chosen."""
+    guess = inspect(path, None)
     st.markdown(f"**{words.plain(guess.file_name)}**: {guess.rows:,} rows, {guess.format.upper()}")
     places = st.columns(4, gap="small")
     with places[0]:
@@ -59,8 +63,7 @@ def _dataset(source: Source, seed: int) -> Dataset | None:
     if task is None:
         tune_rows.first_rows(guess)
         return None
-    roles = _roles(inspect(source.path, task), task, places[1:])
-    return build(source.path, task, roles, source.test_path, seed)
+    return task, _roles(inspect(path, task), task, places[1:])
 
 
 def _task(guess: Inspection) -> Task | None:
@@ -97,9 +100,15 @@ def inspect(path: Path, task: Task | None) -> Inspection:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Checking and splitting the rows")
-def build(path: Path, task: Task, roles: Roles, test_path: Path | None, seed: int) -> Dataset:
+def build(
+    source: Source, task: Task, roles: Roles, seed: int, label_words: tuple[tuple[str, str], ...]
+) -> Dataset:
     """The checked and split rows."""
-    return dataset.build(path, task=task, roles=dict(roles), test_path=test_path, seed=seed)
+    assert source.path is not None
+    return dataset.build(
+        source.path, name=source.path.stem, task=task, roles=dict(roles), test_path=source.test_path,
+        seed=seed, label_words=dict(label_words),
+    )  # fmt: skip
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading the dataset")

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import streamlit as st
 
 from engine import dataset, reading, settings
+from engine.dataset import DatasetInfo
+from jobs import studies
 from pages import live, words
 
 ORIGINS = ("Your file", "A sample", "A kept dataset")
@@ -62,7 +64,7 @@ def keep(name: str, content: bytes) -> Path:
 
 def _sample() -> Source | None:
     files = sorted(path for path in SAMPLES.iterdir() if path.suffix in (".csv", ".jsonl"))
-    titles = {path.name: path.stem.replace("_", " ").capitalize() for path in files}
+    titles = {path.name: path.stem.replace("_", " ").capitalize().replace("faq", "FAQ") for path in files}
     name = st.pills(
         "Sample", titles, key="sample", format_func=titles.__getitem__, on_change=forget_mapping,
         persist_state="session", label_visibility="collapsed",
@@ -77,9 +79,25 @@ def _kept() -> Source | None:
         return None
     chosen = st.selectbox(
         "Kept dataset", infos, index=None, key="kept", placeholder="Choose a dataset",
-        format_func=lambda key: infos[key].name, label_visibility="collapsed", persist_state="session",
+        format_func=lambda key: f"{infos[key].name}, {infos[key].rows:,} rows, {infos[key].task}",
+        label_visibility="collapsed", persist_state="session",
     )  # fmt: skip
-    return None if chosen is None else Source(None, kept=chosen)
+    if chosen is None:
+        return None
+    with st.popover("Rename or delete", key="manage_kept"):
+        _manage(infos[chosen])
+    return Source(None, kept=chosen)
+
+
+def _manage(info: DatasetInfo) -> None:
+    name = st.text_input("Name", info.name, key=f"dataset_name_{info.id}", max_chars=120)
+    if st.button("Rename", key="rename_dataset", disabled=name == info.name or not name.strip()):
+        dataset.rename(info.id, name.strip(), live.datasets_root())
+        st.rerun()
+    st.caption("Deleting removes every copy of the rows. Studies that use them must be deleted first.")
+    if st.button("Delete", key="delete_dataset"):
+        studies.delete_dataset(info.id)
+        st.rerun()
 
 
 def _other_file() -> None:
@@ -90,5 +108,5 @@ def _other_file() -> None:
 def forget_mapping() -> None:
     """Another file: what the user said about the last one's columns and prompt no longer holds."""
     for key in [str(key) for key in st.session_state]:
-        if key.startswith(("task", "role_", "template", "row_number")):
+        if key.startswith(("task", "role_", "row_number")):
             del st.session_state[key]

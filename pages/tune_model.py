@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from engine import models
+from engine import evidence, grids, models
 from engine.errors import ModelError
+from engine.evidence import MethodEvidence
 from engine.models import BaseModel, Provenance
-from engine.records import Method
+from engine.records import Method, Task
 from pages import words
 
 COLUMNS = 2
@@ -21,7 +22,7 @@ SOURCES = {
 }
 
 
-def choose() -> tuple[BaseModel, Method]:
+def choose(task: Task | None) -> tuple[BaseModel, Method]:
     """The model and method; the largest model that can be trained here unless changed."""
     known = models.registry()
     ready = [model for model in known if model.launchable]
@@ -34,7 +35,7 @@ def choose() -> tuple[BaseModel, Method]:
         with st.expander(f"{len(rest)} larger models, not trainable here yet", key="other_models"):
             _cards(rest)
     chosen = models.get(st.session_state.model)
-    return chosen, _method(chosen)
+    return chosen, _method(chosen, task)
 
 
 def _cards(shown: Sequence[BaseModel]) -> None:
@@ -59,10 +60,18 @@ def _take(model_id: str) -> None:
     st.session_state.model = model_id
 
 
-def _method(model: BaseModel) -> Method:
+def _method(model: BaseModel, task: Task | None) -> Method:
     method = st.segmented_control(
         "Method", model.methods, key="method", default=model.methods[0], required=True,
         persist_state="session", format_func=words.method,
         help="LoRA trains a small addition to the weights, full fine-tuning all of them.",
     )  # fmt: skip
+    found = None if task is None else _methods(grids.current(), model.id, task)
+    if found is not None:
+        st.caption(words.plain(found.sentence))
     return Method(method)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _methods(version: str | None, model: str, task: Task) -> MethodEvidence | None:
+    return None if version is None else evidence.methods(grids.load(version), model, task)

@@ -1,70 +1,90 @@
-"""Step 3 of Tune, the user's own configs: added from nothing, cloned or edited from one of the plan's."""
+"""Step 3 of Tune, the user's own configs: cloned or edited from one of the plan's."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.errors import ConfigError
-from engine.records import SCHEDULES, Config
+from engine.records import SCHEDULES, Config, RunKind, RunSpec
 from jobs.plans import Plan
 from pages import problems, words
 
 
 def configs(scope: str) -> tuple[Config, ...]:
     """The user's own configs for this model and method."""
-    return tuple(st.session_state.get("own", {}).get(scope, ()))
+    return tuple(_state("own", scope))
 
 
-def add(plan: Plan, scope: str) -> None:
-    """Buttons that open the form, and one that takes an own config away."""
+def replaced(scope: str) -> tuple[int, ...]:
+    """Ranks of the shortlist that an own config took the place of."""
+    return tuple(_state("replaced", scope))
+
+
+def _state(name: str, scope: str) -> list[Any]:
+    found: list[Any] = st.session_state.setdefault(f"{name}_{scope}", [])
+    return found
+
+
+def buttons(plan: Plan, scope: str) -> None:
+    """Open the form; go back to the shortlist as it is."""
     with st.container(horizontal=True, key="own_actions"):
-        if st.button("Add a config", key="add_config", icon=":material/add:"):
+        if st.button("Add, edit or clone a config", key="add_config", icon=":material/add:"):
             _form(plan, scope)
-        for number, config in enumerate(configs(scope)):
-            st.button(
-                f"Remove own {number + 1}", key=f"remove_{number}", help=config.label,
-                on_click=_remove, args=(scope, number),
-            )  # fmt: skip
+        if configs(scope):
+            st.button("Back to the shortlist alone", key="reset_configs", on_click=_reset, args=(scope,))
 
 
-def _remove(scope: str, number: int) -> None:
-    st.session_state.own[scope].pop(number)
+def _reset(scope: str) -> None:
+    _state("own", scope).clear()
+    _state("replaced", scope).clear()
 
 
-@st.dialog("Add a config")
+@st.dialog("Add, edit or clone a config")
 def _form(plan: Plan, scope: str) -> None:
-    starts = {spec.name: spec.config for spec in plan.specs if spec.config is not None}
-    name = st.selectbox("Start from a copy of", starts, key="start_from")
+    specs = {spec.name: spec for spec in plan.specs if spec.config is not None}
+    name = st.selectbox("Start from", specs, key="start_from")
     with problems.shown():
-        own = Config.from_dict(_fields(starts[name], name))
-        if st.button("Add it", type="primary", key="add_it"):
-            st.session_state.setdefault("own", {}).setdefault(scope, []).append(own)
+        own = Config.from_dict(_fields(specs[name]))
+        with st.container(horizontal=True, key="form_actions"):
+            added = st.button("Add as a new config", type="primary", key="add_it")
+            changed = specs[name].kind != RunKind.DEFAULT and st.button(f"Replace {name}", key="replace_it")
+        if changed:
+            _take_out(specs[name], scope)
+        if added or changed:
+            _state("own", scope).append(own)
             st.rerun()
 
 
-def _fields(start: Config, name: str) -> dict[str, Any]:
+def _take_out(spec: RunSpec, scope: str) -> None:
+    if spec.rank is not None:
+        _state("replaced", scope).append(spec.rank)
+    else:
+        _state("own", scope).remove(spec.config)
+
+
+def _fields(spec: RunSpec) -> dict[str, Any]:
     """The form's values by their TRL/PEFT names; keys carry the start so that another start refills it."""
+    start, name = spec.config, spec.name
+    assert start is not None
     left, right = st.columns(2)
     rate = left.text_input("Learning rate", words.rate(start.learning_rate), key=f"own_rate_{name}")
-    values: dict[str, Any] = {
-        **start.to_dict(),
-        "learning_rate": _number(rate),
-        "num_train_epochs": right.number_input(
-            "Epochs", 1, 100, start.num_train_epochs, key=f"own_epochs_{name}"
-        ),
-        "per_device_train_batch_size": left.number_input(
-            "Batch", 1, 256, start.per_device_train_batch_size, key=f"own_batch_{name}"
-        ),
-        "lr_scheduler_type": right.selectbox(
-            "Schedule", SCHEDULES, SCHEDULES.index(start.lr_scheduler_type), key=f"own_schedule_{name}"
-        ),
+    values: dict[str, tuple[DeltaGenerator, str, int, int | None]] = {
+        "num_train_epochs": (right, "Epochs", 100, start.num_train_epochs),
+        "per_device_train_batch_size": (left, "Batch", 256, start.per_device_train_batch_size),
     }
     if start.lora_r is not None:
-        values["lora_r"] = left.number_input("Rank (r)", 1, 512, start.lora_r, key=f"own_r_{name}")
-        values["lora_alpha"] = right.number_input("Alpha", 1, 1024, start.lora_alpha, key=f"own_alpha_{name}")
-    return values
+        values["lora_r"] = (left, "Rank (r)", 512, start.lora_r)
+        values["lora_alpha"] = (right, "Alpha", 1024, start.lora_alpha)
+    place = SCHEDULES.index(start.lr_scheduler_type)
+    schedule = right.selectbox("Schedule", SCHEDULES, place, key=f"own_schedule_{name}")
+    numbers = {
+        field: column.number_input(title, 1, most, value, key=f"own_{field}_{name}")
+        for field, (column, title, most, value) in values.items()
+    }
+    return {**start.to_dict(), "learning_rate": _number(rate), "lr_scheduler_type": schedule, **numbers}
 
 
 def _number(text: str) -> float:

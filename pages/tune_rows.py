@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from engine import prompts
+from engine import intervals, prompts
 from engine.dataset import Dataset, Inspection
 from engine.records import Issue, Role, Severity
 from pages import words
@@ -38,8 +38,11 @@ def first_rows(found: Inspection) -> None:
     st.dataframe(found.preview, hide_index=True, height=220, key="first_rows")
 
 
-def look(data: Dataset) -> str | None:
-    """Rows, the exact prompt and the splits; answers the user's template, None: the default."""
+def look(data: Dataset, labels: Sequence[str], scope: str) -> str | None:
+    """Rows, the exact prompt and the splits; answers the user's template, None: the default.
+
+    `labels` are those of the file: the user may have replaced some of them (see label_words).
+    """
     rows, prompt, splits = st.tabs(["First rows", "Exact prompt", "Splits"], key="look")
     with rows:
         table = [{**{str(role): text for role, text in row.inputs.items()}, "answer": row.targets[0]}
@@ -48,15 +51,32 @@ def look(data: Dataset) -> str | None:
     with splits:
         _splits(data)
     with prompt:
-        return _prompt(data)
+        template = _prompt(data, scope)
+        if labels:
+            _label_editor(labels, scope)
+        return template
 
 
-def _prompt(data: Dataset) -> str | None:
+def label_words(labels: Sequence[str], scope: str) -> dict[str, str]:
+    """The words that the user wants the model to write instead of the file's labels."""
+    edits = st.session_state.get(f"labels_{scope}", {}).get("edited_rows", {})
+    found = {labels[row]: str(edit["word"]).strip() for row, edit in edits.items() if edit.get("word")}
+    return {label: word for label, word in found.items() if word and word != label}
+
+
+def _label_editor(labels: Sequence[str], scope: str) -> None:
+    with st.expander("Label words", key="label_words"):
+        st.caption("What the model learns to write for each label; words that say what they mean help it.")
+        rows = [{"label": label, "word": label} for label in labels]
+        st.data_editor(rows, key=f"labels_{scope}", hide_index=True, disabled=["label"], height="content")
+
+
+def _prompt(data: Dataset, scope: str) -> str | None:
     default = prompts.default_template(data.task)
     template = None
     if Role.MESSAGES not in data.roles:
         template = st.text_area(
-            "Template", default, key=f"template_{data.id}", height=100, persist_state="session",
+            "Template", default, key=f"template_{scope}", height=100, persist_state="session",
             help="The words around your text. The embedded models were pre-trained with the one shown first.",
         )  # fmt: skip
     number = st.number_input("Row", 1, len(data.rows), key="row_number", help="Counts the usable rows.")
@@ -73,5 +93,10 @@ def _splits(data: Dataset) -> None:
     for place, (name, meaning) in zip(st.columns(3), meanings.items(), strict=True):
         place.metric(name.capitalize(), f"{len(data.splits[name]):,} rows", help=meaning)
         place.caption(meaning)
+    least = 100 * intervals.smallest_difference(len(data.splits["test"]))
+    st.text(
+        f"{len(data.splits['test']):,} test rows show a difference between two models of about {least:.0f} "
+        "points or more; a smaller one looks like a tie."
+    )
     for note in data.notes:
         st.caption(words.plain(note))

@@ -5,8 +5,15 @@ from __future__ import annotations
 import re
 import time
 
-from engine.records import Method, Score, Task
+from engine.records import Method, RunStatus, Score, Task
 
+STATUS = {
+    RunStatus.QUEUED: "Waiting",
+    RunStatus.RUNNING: "Running",
+    RunStatus.FINISHED: "Finished",
+    RunStatus.FAILED: "Failed",
+    RunStatus.STOPPED: "Stopped",
+}
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 
 

@@ -40,7 +40,7 @@ def test_scores_are_in_points_best_first_and_runs_without_a_score_are_left_out()
 
     assert [(p.label, p.value, p.low, p.high) for p in info.points] == [
         ("1", 70, 60, 75),
-        ("base", 30, 20, 35),
+        ("untuned base", 30, 20, 35),
     ]
     assert info.title == "Accuracy on 200 test rows, with 95 % intervals"
 
@@ -73,7 +73,7 @@ def test_each_meaning_has_one_colour() -> None:
 
 
 def test_names_from_people_are_never_markup() -> None:
-    info = figures.score_info([run(1, RunKind.BASE, "<b>x</b>", 0.3)], "accuracy")
+    info = figures.score_info([run(1, RunKind.SHORTLIST, "<b>x</b>", 0.3)], "accuracy")
 
     assert info.points[0].label == "&lt;b&gt;x&lt;/b&gt;"
 
@@ -119,11 +119,11 @@ def small_ranking() -> coverage.Ranking:
     return coverage.rank_configs(pd.DataFrame(rows), ["learning_rate"])
 
 
-def test_coverage_title_names_how_many_configs_are_needed() -> None:
+def test_coverage_finding_names_how_many_configs_are_needed() -> None:
     info = figures.coverage_info(small_ranking())
 
     assert info.shares == (50.0, 100.0, 100.0)
-    assert info.title == "2 configs hold one that is among the best in 100 % of 2 cells"
+    assert info.finding == "2 configs are enough to be within 3 % of the best on 2 of 2 datasets"
 
 
 def test_heat_map_marks_the_top_config_of_each_cell() -> None:
