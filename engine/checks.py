@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from engine import prompts
+from engine.findings import ROWS_SHOWN, by_row, counted, listed
 from engine.records import Issue, Role, Row, Severity
 
 if TYPE_CHECKING:
     from engine.dataset import Dataset
 
-ROWS_SHOWN = 20
-NUMBERS_SHOWN = 10
 RARE_LABEL_ROWS = 8
 UNBALANCED_SHARE = 0.8
 UNBALANCED_RATIO = 10
@@ -33,31 +32,6 @@ PHONE = re.compile(
     r"(?<![\w.])(?:\+\d{1,3}[ .-]?(?:\(\d{1,4}\)[ .-]?)?\d{1,4}(?:[ .-]?\d{2,4}){2,4}"
     r"|\(\d{3}\) ?\d{3}[ .-]\d{4}|\d{3}[.-]\d{3}[.-]\d{4})(?!\w)"
 )
-
-
-def listed(items: Iterable[object], shown: int = NUMBERS_SHOWN) -> str:
-    """Items as a person would read them out: 'a, b and 3 more'."""
-    texts = [str(item) for item in items]
-    if len(texts) <= shown:
-        return ", ".join(texts[:-1]) + (" and " if len(texts) > 1 else "") + "".join(texts[-1:])
-    return f"{', '.join(texts[:shown])} and {len(texts) - shown:,} more"
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 row', '1,234 rows'."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def by_row(
-    severity: Severity, code: str, numbers: Sequence[int], sentence: Callable[[int], str]
-) -> list[Issue]:
-    """One finding per row up to ROWS_SHOWN, then one for all the rest."""
-    issues = [Issue(severity, code, number, sentence(number)) for number in numbers[:ROWS_SHOWN]]
-    rest = numbers[ROWS_SHOWN:]
-    if rest:
-        text = f"{counted(len(numbers), 'row')} in all; beside those named: {listed(rest)}."
-        issues.append(Issue(severity, code, None, text))
-    return issues
 
 
 def size(usable: int) -> list[Issue]:

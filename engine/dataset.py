@@ -15,14 +15,14 @@ from typing import Any
 
 from engine import checks, reading, splits
 from engine import roles as role_guesses
-from engine.checks import by_row, counted, listed
 from engine.duplicates import clusters, normalized
 from engine.errors import ConfigError, DatasetError, NotFoundError
+from engine.findings import by_row, counted, listed
 from engine.prompts import LONG_ROLE
-from engine.reading import Table, text_of
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.roles import Guess
 from engine.rows import rows_of
+from engine.sheets import Table, text_of
 
 PREVIEW_ROWS = 10
 PREVIEW_CHARACTERS = 2_000

@@ -10,10 +10,10 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from engine.checks import listed
 from engine.errors import DatasetError
-from engine.reading import Table, parsed, text_of
+from engine.findings import listed
 from engine.records import Issue, Role, Severity, Task
+from engine.sheets import Table, parsed, text_of
 
 TASK_ROLES: dict[Task, tuple[Role, ...]] = {
     Task.CLASSIFICATION: (Role.SOURCE, Role.TARGET),

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.checks import by_row
-from engine.reading import Record, Table, parsed, text_of
+from engine.findings import by_row
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.roles import columns_of
+from engine.sheets import Record, Table, parsed, text_of
 
 SPEAKERS = {
     "human": "user",

@@ -8,6 +8,7 @@ import pytest
 
 from engine import checks, dataset
 from engine.duplicates import clusters
+from engine.findings import by_row, listed
 from engine.records import Issue, Role, Row, Severity
 from tests.engine.test_dataset import jsonl, labelled, sentence
 from tests.engine.test_prompts import tokenizer
@@ -22,7 +23,7 @@ def codes(issues: list[Issue]) -> list[str]:
 
 
 def test_many_rows_are_named_one_by_one_then_summed_up() -> None:
-    issues = checks.by_row(Severity.WARNING, "some_code", list(range(1, 41)), lambda n: f"Row {n}.")
+    issues = by_row(Severity.WARNING, "some_code", list(range(1, 41)), lambda n: f"Row {n}.")
 
     assert [i.row for i in issues] == [*range(1, 21), None]
     assert issues[-1].message == (
@@ -34,7 +35,7 @@ def test_many_rows_are_named_one_by_one_then_summed_up() -> None:
     ("items", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
 )
 def test_lists_read_like_prose(items: list[str], text: str) -> None:
-    assert checks.listed(items) == text
+    assert listed(items) == text
 
 
 @pytest.mark.parametrize(("usable", "code"), [(3, "too_few_rows"), (4, "few_rows"), (199, "few_rows")])

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import reading
+from engine import reading, sheets
 from engine.errors import DatasetError
+from engine.sheets import Table
 
 RECORDS = [{"text": "Café opens early", "label": "good"}, {"text": "late again", "label": "bad"}]
 CSV = "text,label\nCafé opens early,good\nlate again,bad\n"
@@ -25,7 +26,7 @@ def written(folder: Path, data: str | bytes, name: str = "data.csv") -> Path:
     return path
 
 
-def codes(table: reading.Table) -> list[str]:
+def codes(table: Table) -> list[str]:
     return [issue.code for issue in table.issues]
 
 
@@ -138,7 +139,7 @@ def test_quoted_fields_keep_newlines_delimiters_and_quotes(tmp_path: Path) -> No
 
     table = reading.read(written(tmp_path, data))
 
-    assert reading.text_of(table.records[0]["text"]) == 'first line\nsecond, "quoted"'
+    assert sheets.text_of(table.records[0]["text"]) == 'first line\nsecond, "quoted"'
     assert table.numbers == (1, 2)
 
 
@@ -286,7 +287,7 @@ def test_squad_files_become_one_row_per_question(tmp_path: Path) -> None:
 def test_a_file_above_50_mb_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "data.csv"
     with path.open("wb") as file:
-        file.truncate(reading.MAX_BYTES + 1)
+        file.truncate(sheets.MAX_BYTES + 1)
 
     assert "at most 50 MB" in refusal(path)
 
@@ -314,7 +315,7 @@ def test_a_parquet_file_that_unpacks_to_gigabytes_is_refused(tmp_path: Path, nes
 
 
 def test_too_many_rows_are_refused_in_text_formats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MAX_ROWS", 3)
+    monkeypatch.setattr(sheets, "MAX_ROWS", 3)
 
     for data in (
         "text,label\n" + "a,b\n" * 4,
@@ -359,7 +360,7 @@ def test_a_thousand_columns_are_the_limit(tmp_path: Path) -> None:
     ],
 )
 def test_cells_become_clean_text_or_are_missing(value: object, text: str | None) -> None:
-    assert reading.text_of(value) == text
+    assert sheets.text_of(value) == text
 
 
 @pytest.mark.parametrize(
@@ -376,7 +377,7 @@ def test_cells_become_clean_text_or_are_missing(value: object, text: str | None)
     ],
 )
 def test_lists_written_into_a_cell_are_read_and_never_run(value: object, found: object) -> None:
-    assert reading.parsed(value) == found
+    assert sheets.parsed(value) == found
 
 
 @pytest.mark.parametrize(

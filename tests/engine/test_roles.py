@@ -7,8 +7,8 @@ import pytest
 
 from engine import roles
 from engine.errors import DatasetError
-from engine.reading import Table
 from engine.records import Role, Task
+from engine.sheets import Table
 
 SENTENCES = [
     f"{who} {what} the {thing} {where} yesterday"
