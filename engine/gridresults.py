@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine import evaluate, grid, grids, models, space
+from engine import estimate, evaluate, grid, grids, models, space
 from engine.artifacts import Artifacts, write_whole
 from engine.dataset import Dataset
 from engine.errors import ConfigError
@@ -92,7 +92,7 @@ def manifest(
         "workers": workers,
         "hours": round(sum(r.seconds or 0 for r in results) / workers / 3600, 3),
         "seconds_per_run": _quantiles(r.seconds for r in results),
-        "pace": {m: _pace(part) for m, part in table.groupby("method")},
+        "pace": {"machine_speed": estimate.machine_speed(), **_pace(table)},
     }
 
 
@@ -136,6 +136,7 @@ def _row(cell: Cell, run: RunSpec, config: Config, result: RunResult, floor: Flo
         "dev_loss": math.nan if scored is None else scored["dev_loss"],
         "seconds": math.nan if scored is None else scored["seconds"],
         "tokens_per_second": result.facts.get("tokens_per_second", math.nan),
+        "rows_per_second": estimate.scoring_pace(result),
         "error": result.error,
         "base_score": floor.base,
         "constant_score": floor.constant,
@@ -205,5 +206,11 @@ def _quantiles(values: Iterable[float | None]) -> dict[str, float]:
     return {name: round(float(known.quantile(at)), 1) for name, at in (("median", 0.5), ("longest", 1.0))}
 
 
-def _pace(part: pd.DataFrame) -> dict[str, float]:
-    return {"tokens_per_second": round(float(part["tokens_per_second"].median()), 1)}
+def _pace(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
+    """By method and task; near the fastest, because other work on the machine only ever slows a run down."""
+    columns = ["tokens_per_second", "rows_per_second"]
+    quick = table.groupby(["method", "task"])[columns].quantile(0.9).round(2)
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for (method, task), row in quick.iterrows():
+        found.setdefault(str(method), {})[str(task)] = {name: float(row[name]) for name in columns}
+    return found
