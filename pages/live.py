@@ -67,6 +67,11 @@ def ensure_sample_study(artifacts: Artifacts) -> None:
         shutil.copytree(SAMPLE_STUDY, artifacts.datasets_root, dirs_exist_ok=True)
 
 
+def sample_studies() -> frozenset[str]:
+    """Ids of the studies that came with the product: they ran on another machine."""
+    return frozenset(path.name for path in SAMPLE_STUDY.glob("studies/*"))
+
+
 def _forget_old_uploads(folder: Path) -> None:
     """Uploads that no study took over are kept for a week."""
     for path in folder.iterdir() if folder.is_dir() else ():

@@ -3,10 +3,10 @@
 import streamlit as st
 
 from jobs.plans import PlanRequest
-from pages import problems, tune_configs, tune_data, tune_model, tune_options, tune_plan
+from pages import problems, tune_configs, tune_cost, tune_data, tune_model, tune_options, tune_plan, tune_rows
 
 st.title("Tune", anchor=False)
-left, right = st.columns([2, 1], gap="large")
+left, right = st.columns([2, 1], gap="medium")
 understood = plan = options = model = None
 missing = "Choose a file or a sample"
 
@@ -33,6 +33,9 @@ with left:
                 template=understood.template, time_cap_minutes=options.time_cap_minutes,
             )  # fmt: skip
             plan = tune_configs.choose(request)
+            tune_rows.cut(
+                tune_cost.too_long(understood.dataset.id, understood.dataset, model, understood.template)
+            )
 
 with right, st.container(key="plan"):
     tune_plan.card(understood, plan, missing, options.differences if options else ())

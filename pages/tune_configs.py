@@ -8,10 +8,11 @@ from typing import Any
 import streamlit as st
 
 from engine import evidence, grids
+from engine.dataset import Dataset
 from engine.records import Config, RunKind, RunSpec
 from jobs import plans
 from jobs.plans import Plan, PlanRequest
-from pages import tune_own, words
+from pages import tune_cost, tune_own, words
 
 MOST = 8
 RECOMMENDED = 4
@@ -26,13 +27,13 @@ def choose(request: PlanRequest) -> Plan:
     k = st.slider(title, 1, MOST, RECOMMENDED, key="k", persist_state="session")
     request = replace(request, k=k, custom=tune_own.configs(scope))
     plan = plans.make(request)
-    _worth(plan, k)
+    _worth(plan, k, request.dataset)
     left_out = _table(plan, scope)
     tune_own.buttons(plan, scope)
     return plans.make(replace(request, left_out=left_out))
 
 
-def _worth(plan: Plan, k: int) -> None:
+def _worth(plan: Plan, k: int, data: Dataset) -> None:
     """What k configs are expected to reach, and what the shortlist rests on."""
     chosen = plan.shortlist
     shares = _shares(chosen.version, plan.study.model, plan.study.method, chosen.excluded)
@@ -42,6 +43,10 @@ def _worth(plan: Plan, k: int) -> None:
             *(f"{shares[n]:.0%} with {n + 1}" for n in (0, MOST - 1)),
         ]
         st.text(f"Of the whole grid's best test score, on data it has not seen: {', '.join(told)}.")
+    one = [spec for spec in plan.specs if spec.kind == RunKind.SHORTLIST][:1]
+    if one:
+        cost = tune_cost.of_runs(one, data)
+        st.caption(words.plain(f"Each config takes about {words.duration(cost.seconds)}. {cost.basis}"))
     st.caption(words.plain(chosen.evidence))
 
 

@@ -57,7 +57,8 @@ def _mapping(path: Path) -> tuple[Task, Roles] | None:
     """Task and roles as the user corrected us; None: the task is not chosen."""
     guess = inspect(path, None)
     st.markdown(f"**{words.plain(guess.file_name)}**: {guess.rows:,} rows, {guess.format.upper()}")
-    places = st.columns(4, gap="small")
+    wide = Task.QA in (guess.task, st.session_state.get("task"))
+    places = st.columns(4 if wide else 3, gap="small")
     with places[0]:
         task = _task(guess)
     if task is None:

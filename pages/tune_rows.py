@@ -33,6 +33,12 @@ def checks(issues: Sequence[Issue]) -> None:
                 st.dataframe(rows, hide_index=True, height=min(250, 38 + 35 * len(rows)))
 
 
+def cut(issue: Issue | None) -> None:
+    """Rows that are longer than the model reads."""
+    if issue is not None:
+        st.warning(words.plain(issue.message))
+
+
 def first_rows(found: Inspection) -> None:
     """The first rows as the file has them."""
     st.dataframe(found.preview, hide_index=True, height=220, key="first_rows")

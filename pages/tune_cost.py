@@ -1,0 +1,63 @@
+"""What a plan costs on this machine: minutes, memory, texts that do not fit the model's context."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import psutil
+import streamlit as st
+
+from engine import checks, estimate, models, settings
+from engine.dataset import Dataset
+from engine.estimate import Estimate
+from engine.models import BaseModel
+from engine.records import Issue, Method, RunResult, RunSpec, Task
+from jobs import collector, stack
+from pages import live, words
+
+STUDIES_LOOKED_AT = 5
+
+
+def of_runs(specs: Sequence[RunSpec], data: Dataset) -> Estimate:
+    """The estimate of some runs, from this machine's own earlier runs where there are any."""
+    first = specs[0]
+    past = _past(first.model, first.method, first.task)
+    return estimate.estimate_study(specs, data, past, stack.worker_count(settings.current()))
+
+
+@st.cache_data(ttl=15, show_spinner=False)
+def _past(model: str, method: Method, task: Task) -> list[RunResult]:
+    store = collector.store()
+    alike = [
+        row.study.study
+        for row in store.study_rows()
+        if (row.study.model, row.study.method, row.study.task) == (model, method, task)
+        and row.study.study not in live.sample_studies()
+    ]
+    return [result for study in alike[:STUDIES_LOOKED_AT] for result in store.results(study).values()]
+
+
+def memory(cost: Estimate) -> str:
+    """What a training process needs, beside what the machine has."""
+    return f"about {words.size(cost.memory_bytes)} of {words.size(psutil.virtual_memory().total)}"
+
+
+@st.cache_resource(max_entries=16, show_spinner="Counting tokens")
+def too_long(data_id: str, _data: Dataset, model: BaseModel, template: str | None) -> Issue | None:
+    """How many rows the model cannot read to their end; None: it reads all of them."""
+    tokenizer = _Tokenizer(model)
+    return checks.truncation(_data, tokenizer, model.context_length, template)
+
+
+class _Tokenizer:
+    """As much as counting needs: the whole one would load transformers into the web process."""
+
+    chat_template = None
+
+    def __init__(self, model: BaseModel) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(models.path(model) / "tokenizer.json"))
+
+    def __call__(self, texts: list[str], verbose: bool) -> dict[str, list[list[int]]]:
+        return {"input_ids": [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]}
