@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from os.path import commonprefix
 from typing import TYPE_CHECKING
+
+from engine.records import Role, Row
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 
     Pieces = NDArray[np.uint32]
 
+INPUT_ROLES = (Role.CONTEXT, Role.SOURCE, Role.QUESTION, Role.PROMPT, Role.MESSAGES)
 SIMILARITY = 0.8
 PIECE = 5
 BANDS, BAND_ROWS = 8, 5
@@ -29,6 +33,12 @@ def normalized(text: str) -> str:
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text)
     return " ".join(text.casefold().split())
+
+
+def input_hash(row: Row) -> str:
+    """16 hex digits of the row's input text; case, spacing and column names do not matter."""
+    text = "\n".join(normalized(row.inputs[role]) for role in INPUT_ROLES if role in row.inputs)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def clusters(texts: Sequence[str]) -> list[int]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Hashable, Mapping, Sequence
 
+from engine.records import Row, Task
+
 SPLITS = ("train", "dev", "test")
 
 
@@ -16,8 +18,13 @@ def sizes(rows: int, own_test: bool = False) -> dict[str, int]:
     return {"train": rows - dev - test, "dev": dev, "test": test}
 
 
+def strata(rows: Sequence[Row], task: Task) -> list[str]:
+    """What is shared out in proportion: labels, where there are any."""
+    return [row.targets[0] if task is Task.CLASSIFICATION else "" for row in rows]
+
+
 def assign(
-    wanted: Mapping[str, int], strata: Sequence[str], groups: Sequence[Hashable], seed: int
+    wanted: Mapping[str, int], labels: Sequence[str], groups: Sequence[Hashable], seed: int
 ) -> dict[str, tuple[int, ...]]:
     """Indices of the rows by split, in file order.
 
@@ -26,7 +33,7 @@ def assign(
     than one row, the sizes are exact. The first row of each label goes to the first split (train). Rows of
     a group go together, by the label of the group's first row.
     """
-    units = _shuffled_units(strata, groups, random.Random(seed))
+    units = _shuffled_units(labels, groups, random.Random(seed))
     names = list(wanted)
     left = {name: float(wanted[name]) for name in names}
     chosen: dict[str, list[int]] = {name: [] for name in names}
@@ -37,7 +44,7 @@ def assign(
 
     firsts: dict[str, Sequence[int]] = {}
     for unit in units:
-        firsts.setdefault(strata[unit[0]], unit)
+        firsts.setdefault(labels[unit[0]], unit)
     opening = list(firsts.values()) if 1 < len(firsts) <= wanted[names[0]] else []
     for unit in opening:
         put(unit, names[0])
@@ -49,7 +56,7 @@ def assign(
 
 
 def _shuffled_units(
-    strata: Sequence[str], groups: Sequence[Hashable], chance: random.Random
+    labels: Sequence[str], groups: Sequence[Hashable], chance: random.Random
 ) -> list[Sequence[int]]:
     """Groups label by label, large ones first (they are hardest to place), otherwise in random order."""
     members: dict[Hashable, list[int]] = {}
@@ -57,4 +64,4 @@ def _shuffled_units(
         members.setdefault(group, []).append(index)
     units = list(members.values())
     chance.shuffle(units)
-    return sorted(units, key=lambda unit: (strata[unit[0]], -len(unit)))
+    return sorted(units, key=lambda unit: (labels[unit[0]], -len(unit)))

@@ -1,0 +1,126 @@
+"""What a column looks like: text, category, number, id, date, list or conversations, by name and content."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from statistics import median
+from typing import Any
+
+from engine.sheets import Table, parsed, text_of
+
+SAMPLE = 2_000
+LONG_WORDS = 5
+ID_NAME = re.compile(r"(^|_)(id|ids|uuid|guid|index|idx|key|hash|url|row|number|nr|no)$|^unnamed_\d+$")
+ID_VALUE = re.compile(r"[0-9a-fA-F-]{8,}|[A-Za-z]{0,6}[-_#/]?\d[\w-]*|https?://\S+")
+DATE_NAME = re.compile(r"(^|_)(date|time|timestamp|datetime|created|updated|modified|day|year)($|_)|_at$")
+DATE_VALUE = re.compile(r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}([ T].*)?")
+
+
+class Kind(StrEnum):
+    """What a column holds, judged by name and content."""
+
+    TEXT = "text"
+    CATEGORY = "category"
+    NUMBER = "number"
+    ID = "id"
+    DATE = "date"
+    LIST = "list"
+    MESSAGES = "messages"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a column looks like: values that are there, different ones, median words, median characters."""
+
+    column: str
+    kind: Kind
+    filled: int
+    distinct: int
+    words: float
+    length: float
+
+    @property
+    def name(self) -> str:
+        """The column's name in lower case with underscores, for comparison with the aliases."""
+        spaced = re.sub(r"([a-z])([A-Z])", r"\1_\2", self.column)
+        return re.sub(r"\W+", "_", spaced.casefold()).strip("_")
+
+    @property
+    def few_values(self) -> bool:
+        """Whether the values repeat as labels do."""
+        return self.distinct <= max(2, self.filled / 2) or (self.distinct <= 20 and self.filled < 40)
+
+    @property
+    def is_label_like(self) -> bool:
+        """Whether the values are short and repeat."""
+        return self.kind is Kind.CATEGORY or (
+            self.kind is not Kind.MESSAGES and self._short and self.few_values
+        )
+
+    @property
+    def _short(self) -> bool:
+        return self.words < LONG_WORDS * 2 and self.length < 80
+
+
+def profile(column: str, table: Table) -> Profile:
+    step = max(1, len(table.records) // SAMPLE)
+    raw = [record.get(column) for record in table.records[::step]]
+    texts = [text for value in raw if (text := text_of(value)) is not None]
+    values = [value for value in raw if text_of(value) is not None]
+    words = median([len(text.split()) for text in texts]) if texts else 0.0
+    length = median([len(text) for text in texts]) if texts else 0.0
+    profile = Profile(column, Kind.TEXT, len(texts), len(set(texts)), words, length)
+    return Profile(column, _kind(profile, values, texts), len(texts), len(set(texts)), words, length)
+
+
+def _kind(profile: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
+    if not texts:
+        return Kind.EMPTY
+    structured = [v for v in map(parsed, values[:50]) if isinstance(v, (list, dict))]
+    if len(structured) > len(values[:50]) / 2:
+        return Kind.MESSAGES if all(map(_is_conversation, structured)) else Kind.LIST
+    if DATE_NAME.search(profile.name) and _mostly(texts, _is_date) or _mostly(texts, DATE_VALUE.fullmatch):
+        return Kind.DATE
+    unique = profile.distinct > 0.9 * profile.filled
+    if unique and profile.filled > 1 and profile.words <= 1 and _mostly(texts, ID_VALUE.fullmatch):
+        return Kind.ID
+    if ID_NAME.search(profile.name) and profile.words <= 1:
+        return Kind.ID
+    if _mostly(texts, _is_number):
+        return Kind.NUMBER
+    return Kind.CATEGORY if profile.words < LONG_WORDS and profile.few_values else Kind.TEXT
+
+
+def _mostly(texts: Sequence[str], test: Any) -> bool:
+    return sum(bool(test(text)) for text in texts) > 0.9 * len(texts)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text.replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _is_date(text: str) -> bool:
+    if DATE_VALUE.fullmatch(text) or re.fullmatch(r"\d{4}|\d{10}|\d{13}", text):
+        return True
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_conversation(value: Any) -> bool:
+    if not isinstance(value, list) or not value:
+        return False
+    return all(
+        isinstance(m, dict) and ({"role", "content"} <= set(m) or {"from", "value"} <= set(m)) for m in value
+    )
