@@ -34,14 +34,14 @@ PHONE = re.compile(
 )
 
 
-def size(usable: int) -> list[Issue]:
-    """Whether there are enough rows to train on and to tell models apart."""
+def size(usable: int, own_test: int = 0) -> list[Issue]:
+    """Whether there are enough rows to train on and, with those of an own test file, to tell models apart."""
     if usable < LEAST_ROWS:
         text = f"At least {LEAST_ROWS} usable rows are needed, found {usable:,}. Add labelled rows."
         return [Issue(Severity.ERROR, "too_few_rows", None, text)]
-    if usable < FEW_ROWS:
+    if usable + own_test < FEW_ROWS:
         text = (
-            f"{usable:,} usable rows are too few to conclude: scores will be rough. "
+            f"{usable + own_test:,} usable rows are too few to conclude: scores will be rough. "
             f"{FEW_ROWS} rows or more make them firmer."
         )
         return [Issue(Severity.WARNING, "few_rows", None, text)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine import checks, reading, splits
@@ -75,7 +75,7 @@ def inspect(
     seed: int = 0,
 ) -> Inspection:
     """What the file holds and what is wrong with it; DatasetError when it cannot be read at all."""
-    return _analyse(path, task, roles, test_path, seed, {})[0]
+    return _view(path, _analysis(path, _Wishes(task, roles or {}, test_path, seed)))
 
 
 def build(
@@ -93,25 +93,25 @@ def build(
     `test_path` is the user's own test file: it becomes the test split, and its rows leave train and dev.
     `label_words` replaces labels by words ('0' by 'negative') that the model is to write.
     """
-    words = dict(label_words or {})
-    view, rows, split = _analyse(path, task, roles, test_path, seed, words)
+    wishes = _Wishes(task, roles or {}, test_path, seed, label_words or {})
+    found = _analysis(path, wishes)
+    view = _view(path, found)
     if view.error is not None or view.task is None:
         raise DatasetError(f"{path.name}: {view.error}")
-    few = view.usable_rows < checks.FEW_ROWS
     return Dataset(
-        id=_identity((path, test_path), (view.task, sorted(view.roles.items()), seed, sorted(words.items()))),
+        id=_identity(path, view, wishes),
         name=name or _default_name(path),
         file_name=view.file_name,
         task=view.task,
         roles=view.roles,
-        labels=_labels(view.task, [rows[i] for i in split["train"]]),
-        rows=tuple(rows),
-        splits=split,
+        labels=_labels(view.task, [found.rows[i] for i in found.splits["train"]]),
+        rows=found.rows,
+        splits=found.splits,
         issues=view.issues,
         total_rows=view.rows,
-        grouped=any(row.group is not None for row in rows),
+        grouped=any(row.group is not None for row in found.rows),
         seed=seed,
-        notes=(TOO_FEW,) if few else (),
+        notes=(TOO_FEW,) if len(found.rows) < checks.FEW_ROWS else (),
     )
 
 
@@ -140,49 +140,65 @@ def _roles_in(table: Table, path: Path, roles: Mapping[Role, str], needs_target:
     return found
 
 
-_Analysis = tuple[Inspection, list[Row], dict[str, tuple[int, ...]]]
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What a person chose beside the file."""
+
+    task: Task | None
+    roles: Mapping[Role, str]
+    test_path: Path | None
+    seed: int
+    label_words: Mapping[str, str] = field(default_factory=dict)
 
 
-def _analyse(
-    path: Path,
-    task: Task | None,
-    roles: Mapping[Role, str] | None,
-    test_path: Path | None,
-    seed: int,
-    label_words: Mapping[str, str],
-) -> _Analysis:
-    """Everything that inspect and build share: the view, the usable rows, the splits."""
+@dataclass(frozen=True, slots=True)
+class _Analysis:
+    """What inspect and build share: `rows` are those of the file, then those of the test file."""
+
+    table: Table
+    guess: Guess
+    issues: tuple[Issue, ...]
+    rows: tuple[Row, ...]
+    own_test: int
+    splits: dict[str, tuple[int, ...]]
+
+
+def _analysis(path: Path, wishes: _Wishes) -> _Analysis:
     table = reading.read(path)
-    guess = role_guesses.guess(table, task, roles)
+    guess = role_guesses.guess(table, wishes.task, wishes.roles)
     issues = [*table.issues, *_guess_issues(guess, table)]
     rows: list[Row] = []
+    test: list[Row] = []
     split: dict[str, tuple[int, ...]] = {name: () for name in splits.SPLITS}
     if guess.task is not None and not role_guesses.missing_roles(guess):
         rows, found = rows_of(table, guess.task, guess.roles)
-        _check_words(rows, label_words)
-        test, test_found = _own_test(test_path, guess)
-        rows, test = _worded(rows, label_words), _worded(test, label_words)
-        rows, test, duplicate_issues = distinct(rows, test, guess.task)
-        issues += [*found, *test_found, *duplicate_issues, *_content_issues(rows, test, guess.task)]
+        _check_words(rows, wishes.label_words)
+        test, test_found = _own_test(wishes.test_path, guess.task, guess.roles)
+        rows, test = _worded(rows, wishes.label_words), _worded(test, wishes.label_words)
+        rows, test, repeats = distinct(rows, test, guess.task)
+        issues += [*found, *test_found, *repeats, *_content_issues(rows, test, guess.task)]
         if len(rows) >= checks.LEAST_ROWS:
-            split = _split(rows, test, guess.task, seed)
-        rows += test
-    view = Inspection(
+            split = _split(rows, test, guess.task, wishes.seed)
+    return _Analysis(table, guess, tuple(issues), (*rows, *test), len(test), split)
+
+
+def _view(path: Path, found: _Analysis) -> Inspection:
+    by_severity = sorted(found.issues, key=lambda issue: list(Severity).index(issue.severity))
+    return Inspection(
         file_name=reading.safe_name(path.name),
-        format=table.format,
-        encoding=table.encoding,
-        columns=table.columns,
-        rows=table.total,
-        usable_rows=len(rows),
-        task=guess.task,
-        task_reason=guess.task_reason,
-        roles=dict(guess.roles),
-        role_reasons=dict(guess.role_reasons),
-        issues=tuple(sorted(issues, key=lambda i: list(Severity).index(i.severity))),
-        splits={name: len(found) for name, found in split.items()},
-        preview=_preview(table),
+        format=found.table.format,
+        encoding=found.table.encoding,
+        columns=found.table.columns,
+        rows=found.table.total,
+        usable_rows=len(found.rows) - found.own_test,
+        task=found.guess.task,
+        task_reason=found.guess.task_reason,
+        roles=dict(found.guess.roles),
+        role_reasons=dict(found.guess.role_reasons),
+        issues=tuple(by_severity),
+        splits={name: len(rows) for name, rows in found.splits.items()},
+        preview=_preview(found.table),
     )
-    return view, rows, split
 
 
 def _guess_issues(guess: Guess, table: Table) -> list[Issue]:
@@ -206,15 +222,14 @@ def _guess_issues(guess: Guess, table: Table) -> list[Issue]:
     return issues
 
 
-def _own_test(test_path: Path | None, guess: Guess) -> tuple[list[Row], list[Issue]]:
-    if test_path is None:
+def _own_test(path: Path | None, task: Task, roles: Mapping[Role, str]) -> tuple[list[Row], list[Issue]]:
+    if path is None:
         return [], []
-    table = reading.read(test_path)
-    assert guess.task is not None
-    rows, issues = rows_of(table, guess.task, _roles_in(table, test_path, guess.roles, needs_target=True))
+    table = reading.read(path)
+    rows, issues = rows_of(table, task, _roles_in(table, path, roles, needs_target=True))
     if not rows:
-        raise DatasetError(f"The test file {test_path.name} has no usable row: {issues[0].message}")
-    return rows, [replace(i, message=f"Test file: {i.message}") for i in issues]
+        raise DatasetError(f"The test file {path.name} has no usable row: {issues[0].message}")
+    return rows, [replace(issue, message=f"Test file: {issue.message}") for issue in issues]
 
 
 def _check_words(rows: Sequence[Row], words: Mapping[str, str]) -> None:
@@ -227,13 +242,14 @@ def _check_words(rows: Sequence[Row], words: Mapping[str, str]) -> None:
 
 
 def _worded(rows: list[Row], words: Mapping[str, str]) -> list[Row]:
+    """The rows with words in place of their labels."""
     if not words:
         return rows
     return [replace(row, targets=tuple(words.get(t, t) for t in row.targets)) for row in rows]
 
 
 def _content_issues(rows: Sequence[Row], test: Sequence[Row], task: Task) -> list[Issue]:
-    issues = checks.size(len(rows))
+    issues = checks.size(len(rows), len(test))
     if task is Task.CLASSIFICATION and rows:
         same = [normalized("\n".join(row.inputs.values())) for row in rows]
         issues += [*checks.labels(rows), *checks.conflicts(rows, same), *checks.unknown_labels(rows, test)]
@@ -266,8 +282,10 @@ def _default_name(path: Path) -> str:
     return folder if folder and stem.lower() in ("train", "training", "data", "dataset") else stem
 
 
-def _identity(paths: Sequence[Path | None], mapping: object) -> str:
+def _identity(path: Path, view: Inspection, wishes: _Wishes) -> str:
+    """From the content of the files and everything that decides on rows and splits, not from their names."""
+    mapping = [view.task, sorted(view.roles.items()), wishes.seed, sorted(wishes.label_words.items())]
     digest = hashlib.sha256(json.dumps(mapping).encode())
-    for path in paths:
-        digest.update(hashlib.sha256(path.read_bytes()).digest() if path else b"-")
+    for file in (path, wishes.test_path):
+        digest.update(hashlib.sha256(file.read_bytes()).digest() if file else b"-")
     return digest.hexdigest()[:12]

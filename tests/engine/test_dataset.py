@@ -159,6 +159,24 @@ def test_integer_labels_become_text_and_may_be_given_words(tmp_path: Path) -> No
     assert worded.id != plain.id
 
 
+def test_words_for_labels_reach_the_own_test_file(tmp_path: Path) -> None:
+    path, own = tmp_path / "a.jsonl", tmp_path / "t.jsonl"
+    jsonl(path, labelled(20, (0, 1)))
+    jsonl(own, [{"text": sentence(90), "label": 1}])
+
+    found = dataset.build(path, test_path=own, label_words={"0": "negative", "1": "positive"})
+
+    assert [row.targets for row in found.split("test")] == [("positive",)]
+
+
+def test_a_large_test_file_makes_up_for_few_rows(tmp_path: Path) -> None:
+    path, own = tmp_path / "a.jsonl", tmp_path / "t.jsonl"
+    jsonl(path, labelled(100))
+    jsonl(own, labelled(300)[100:])
+
+    assert dataset.build(path, test_path=own).notes == ()
+
+
 def test_a_word_for_a_label_that_is_not_there_is_refused(tmp_path: Path) -> None:
     path = jsonl(tmp_path / "a.jsonl", labelled(20, (0, 1)))
 
