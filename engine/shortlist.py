@@ -164,6 +164,8 @@ def _measured(version: str, model: str, method: Method, k: int, exclude: Collect
         ranking = rank_configs(kept.drop(columns=["dev_rows", "floor_rows"]), columns)
     entries = ranking.entries[:k]
     evidence = _evidence(version, ranking, entries, excluded, at_floor)
+    if "run" in kept and kept["run"].duplicated().any():
+        evidence += " Configs that differ in epochs alone share a training, so their scores go together."
     return Shortlist(entries, version, Provenance.MEASURED, excluded, len(ranking.cells), evidence, ranking)
 
 
