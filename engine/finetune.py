@@ -194,6 +194,8 @@ def _watch(hooks: Hooks, model: Any, tokens_per_epoch: int) -> Any:
             self.training = Training(model)
             self.scoring_seconds = 0.0
             self.emitted = 0.0
+            self.emitted_step = 0
+            self.logs: dict[str, Any] = {}
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             self.began = time.monotonic()
@@ -211,22 +213,27 @@ def _watch(hooks: Hooks, model: Any, tokens_per_epoch: int) -> Any:
             if "loss" not in logs:
                 return
             _check_finite(logs, state.global_step)
-            now = time.monotonic()
-            last = state.global_step >= state.max_steps or control.should_training_stop
-            if state.global_step == 1 or last or now - self.emitted >= PROGRESS_SECONDS:
+            self.logs, now = logs, time.monotonic()
+            if state.global_step == 1 or now - self.emitted >= PROGRESS_SECONDS:
                 self.emitted = now
-                hooks.emit("progress", self.progress(state, logs, now - self.began - self.scoring_seconds))
+                hooks.emit("progress", self.progress(state))
 
-        def progress(self, state: Any, logs: Any, seconds: float) -> dict[str, Any]:
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.global_step != self.emitted_step:
+                hooks.emit("progress", self.progress(state))
+
+        def progress(self, state: Any) -> dict[str, Any]:
+            logs, self.emitted_step = self.logs, state.global_step
+            seconds = time.monotonic() - self.began - self.scoring_seconds
             return {
                 "step": state.global_step,
                 "total_steps": state.max_steps,
                 "epoch": state.epoch,
-                "loss": logs["loss"],
+                "loss": logs.get("loss"),
                 "learning_rate": logs.get("learning_rate"),
                 "grad_norm": logs.get("grad_norm"),
-                "tokens_per_second": tokens_per_epoch * state.epoch / seconds,
-                "eta_seconds": seconds / state.global_step * (state.max_steps - state.global_step),
+                "tokens_per_second": tokens_per_epoch * (state.epoch or 0) / seconds,
+                "eta_seconds": seconds / max(1, state.global_step) * (state.max_steps - state.global_step),
             }
 
         def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:

@@ -107,6 +107,12 @@ def row_losses(model: Any, encoder: Encoder, rows: Sequence[Row]) -> list[float]
     return completion_losses(model, [encoder.encode(row) for row in rows], encoder.tokenizer.pad_token_id)
 
 
+def mean_loss(model: Any, encoder: Encoder, rows: Sequence[Row]) -> float:
+    """The mean of the rows' losses."""
+    losses = row_losses(model, encoder, rows)
+    return sum(losses) / len(losses)
+
+
 @contextmanager
 def merged(model: Any) -> Iterator[None]:
     """A 32-bit LoRA model answers faster with its adapter added into the weights; taken out again after."""

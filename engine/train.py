@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,10 +13,10 @@ from typing import Any
 from engine import baselines, evaluate, loading, models, scoring
 from engine.dataset import Dataset
 from engine.encode import Encoder, encoder
-from engine.errors import ShortlistError
+from engine.errors import ShortlistError, TrainingError
 from engine.finetune import Emit, Hooks, StopMode, Training, finetune, trainable
 from engine.metrics import check_metric, lower_is_better
-from engine.records import RunKind, RunResult, RunSpec, RunStatus
+from engine.records import Row, RunKind, RunResult, RunSpec, RunStatus
 from engine.scoring import Scored
 
 __all__ = ["StopMode", "run"]
@@ -40,6 +41,9 @@ def run(
     job = _Job(spec, dataset, folder, emit, stop)
     try:
         status, scored = _carry_out(job)
+        scored.table.to_parquet(folder / "predictions.parquet", index=False)
+    except _Discarded:
+        return RunResult(spec.run, attempt, RunStatus.STOPPED, seconds=job.seconds, facts=job.facts)
     except (ShortlistError, MemoryError, RuntimeError, OSError) as error:
         sentence = _cause(error, spec)
         if sentence is None:
@@ -47,9 +51,6 @@ def run(
         return RunResult(
             spec.run, attempt, RunStatus.FAILED, seconds=job.seconds, error=sentence, facts=job.facts
         )
-    if scored is None:
-        return RunResult(spec.run, attempt, status, seconds=job.seconds, facts=job.facts)
-    scored.table.to_parquet(folder / "predictions.parquet", index=False)
     chosen = scored.metrics[spec.metric]
     return RunResult(
         spec.run,
@@ -61,6 +62,10 @@ def run(
         metrics=scored.metrics,
         facts={**job.facts, "dev_loss": scored.dev_loss, "answers_by": scored.answers_by},
     )
+
+
+class _Discarded(Exception):
+    """A person stopped the run and wants nothing of it."""
 
 
 @dataclass(slots=True)
@@ -81,10 +86,13 @@ class _Job:
         return time.monotonic() - self.began
 
     def stage(self, name: str) -> None:
+        """Say what comes next; also the place where a run that is not training can be stopped."""
+        if self.stop() is StopMode.DISCARD:
+            raise _Discarded
         self.emit("stage", {"stage": name})
 
 
-def _carry_out(job: _Job) -> tuple[RunStatus, Scored | None]:
+def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
     spec, dataset = job.spec, job.dataset
     check_metric(spec.metric, spec.task)
     train_rows = dataset.train_subset(spec.train_size, spec.seed)
@@ -106,7 +114,7 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored | None]:
     return _train_and_score(job, model, text)
 
 
-def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, Scored | None]:
+def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, Scored]:
     spec = job.spec
     assert spec.config is not None
     rows = [text.encode(row) for row in job.dataset.train_subset(spec.train_size, spec.seed)]
@@ -115,11 +123,15 @@ def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, S
     training = finetune(model, text.tokenizer, rows, spec.config, spec.seed, _hooks(job, text))
     job.facts.update(_training_facts(training))
     if training.stopped is StopMode.DISCARD:
-        return RunStatus.STOPPED, None
+        raise _Discarded
     cut_short = training.stopped is not None or training.out_of_time
     if cut_short:
         job.facts["note"] = _restore_best(job, training, text)
     scored = _final_scores(job, training.model, text, cut_short)
+    if scored.dev_loss is None or not math.isfinite(scored.dev_loss):
+        raise TrainingError(
+            "The tuned model's loss is not a number: the training diverged. Lower learning_rate."
+        )
     if not spec.score_epochs:
         job.stage("saving")
         _save(job, training.model, text.tokenizer)
@@ -130,16 +142,16 @@ def _hooks(job: _Job, text: Encoder) -> Hooks:
     spec = job.spec
     assert spec.config is not None
     last = spec.config.num_train_epochs
-    sample = job.dataset.split("dev")[:EPOCH_LOSS_ROWS]
+    sample = _dev_sample(job.dataset)
 
     def epoch_ended(model: Any, epoch: int) -> float | None:
         if epoch in spec.score_epochs:
             return _score_epoch(job, model, text, epoch).dev_loss
         if epoch == last or spec.score_epochs:
             return None
-        losses = scoring.row_losses(model, text, sample)
-        job.emit("scored", {"epoch": epoch, "dev_loss": sum(losses) / len(losses)})
-        return sum(losses) / len(losses)
+        loss = scoring.mean_loss(model, text, sample)
+        job.emit("scored", {"epoch": epoch, "dev_loss": loss})
+        return loss
 
     deadline = None if spec.time_cap_seconds is None else job.began + spec.time_cap_seconds
     return Hooks(job.emit, job.stop, epoch_ended, deadline)
@@ -189,11 +201,16 @@ def _restore_best(job: _Job, training: Training, text: Encoder) -> str:
     where = f"The run was {reason} after {training.steps} steps"
     if training.best is None:
         return f"{where}; the state at that step is kept."
-    losses = scoring.row_losses(training.model, text, job.dataset.split("dev")[:EPOCH_LOSS_ROWS])
-    if sum(losses) / len(losses) < training.best.loss:
+    if scoring.mean_loss(training.model, text, _dev_sample(job.dataset)) < training.best.loss:
         return f"{where}; the state at that step is the best by dev loss and is kept."
     training.best.restore(training.model)
     return f"{where}; the state after epoch {training.best.epoch}, the best by dev loss, is kept."
+
+
+def _dev_sample(dataset: Dataset) -> tuple[Row, ...]:
+    """Dev rows spread over the file, which may be sorted by label."""
+    rows = dataset.split("dev")
+    return rows[:: -(-len(rows) // EPOCH_LOSS_ROWS)]
 
 
 def _training_facts(training: Training) -> dict[str, Any]:

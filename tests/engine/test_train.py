@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,9 +45,18 @@ def spec_of(data: Dataset, kind: RunKind = RunKind.CUSTOM, **changes: Any) -> Ru
 
 
 def carry_out(
-    spec: RunSpec, data: Dataset, folder: Path, stop: Callable[[], StopMode | None] = lambda: None
+    spec: RunSpec, data: Dataset, folder: Path, stop_at: int | None = None, mode: StopMode = StopMode.DISCARD
 ) -> tuple[RunResult, list[tuple[str, dict[str, Any]]]]:
+    """Result and events of a run; someone stops it at that step of the training (0: before it is loaded)."""
     events: list[tuple[str, dict[str, Any]]] = []
+    asked_in_training = 0
+
+    def stop() -> StopMode | None:
+        nonlocal asked_in_training
+        stages = [values["stage"] for kind, values in events if kind == "stage"]
+        asked_in_training += stages[-1:] == ["training"]
+        return mode if stop_at is not None and asked_in_training >= stop_at else None
+
     result = train.run(spec, data, folder, 1, lambda kind, values: events.append((kind, values)), stop)
     return result, events
 
@@ -178,21 +186,21 @@ def test_a_baseline_runs_without_a_model(colours: Dataset, tmp_path: Path) -> No
 
 
 def test_discarding_stops_at_the_next_step_without_scores(colours: Dataset, tmp_path: Path) -> None:
-    result, events = carry_out(spec_of(colours), colours, tmp_path, lambda: StopMode.DISCARD)
+    result, events = carry_out(spec_of(colours), colours, tmp_path, stop_at=1)
 
     assert (result.status, result.dev, result.test) == (RunStatus.STOPPED, None, None)
     assert [v["step"] for k, v in events if k == "progress"] == [1]
     assert files(tmp_path) == set()
 
 
+def test_a_run_that_does_not_train_can_be_discarded_too(colours: Dataset, tmp_path: Path) -> None:
+    result, events = carry_out(spec_of(colours, RunKind.BASE), colours, tmp_path, stop_at=0)
+
+    assert (result.status, result.test, events) == (RunStatus.STOPPED, None, [])
+
+
 def test_keeping_the_best_stops_and_scores_what_there_is(colours: Dataset, tmp_path: Path) -> None:
-    asked: list[None] = []
-
-    def after_twelve_steps() -> StopMode | None:
-        asked.append(None)
-        return StopMode.KEEP_BEST if len(asked) >= 12 else None
-
-    result, _ = carry_out(spec_of(colours), colours, tmp_path, after_twelve_steps)
+    result, _ = carry_out(spec_of(colours), colours, tmp_path, 12, StopMode.KEEP_BEST)
 
     assert (result.status, result.facts["steps"]) == (RunStatus.STOPPED, 12)
     assert result.test is not None
@@ -201,14 +209,8 @@ def test_keeping_the_best_stops_and_scores_what_there_is(colours: Dataset, tmp_p
 
 
 def test_keeping_the_best_takes_the_best_scored_epoch(colours: Dataset, tmp_path: Path) -> None:
-    asked: list[None] = []
-
-    def in_the_third_epoch() -> StopMode | None:
-        asked.append(None)
-        return StopMode.KEEP_BEST if len(asked) >= 12 else None
-
     spec = spec_of(colours, score_epochs=(1, 2, 5))
-    result, _ = carry_out(spec, colours, tmp_path, in_the_third_epoch)
+    result, _ = carry_out(spec, colours, tmp_path, 15, StopMode.KEEP_BEST)
 
     assert result.status is RunStatus.STOPPED and result.dev is not None
     assert [e["epoch"] for e in result.facts["epochs"]] == [1, 2]
