@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from statistics import median
@@ -68,32 +68,33 @@ class Profile:
 
 
 def profile(column: str, table: Table) -> Profile:
-    step = max(1, len(table.records) // SAMPLE)
-    raw = [record.get(column) for record in table.records[::step]]
-    texts = [text for value in raw if (text := text_of(value)) is not None]
-    values = [value for value in raw if text_of(value) is not None]
-    words = median([len(text.split()) for text in texts]) if texts else 0.0
-    length = median([len(text) for text in texts]) if texts else 0.0
-    profile = Profile(column, Kind.TEXT, len(texts), len(set(texts)), words, length)
-    return Profile(column, _kind(profile, values, texts), len(texts), len(set(texts)), words, length)
+    """Counts look at all records; kinds and lengths at an even sample of them."""
+    pairs = [(value, text) for value in table.values(column) if (text := text_of(value)) is not None]
+    sample = pairs[:: max(1, len(pairs) // SAMPLE)]
+    texts = [text for _, text in sample]
+    distinct = len({text for _, text in pairs})
+    words = median(len(text.split()) for text in texts) if texts else 0.0
+    length = median(map(len, texts)) if texts else 0.0
+    found = Profile(column, Kind.EMPTY, len(pairs), distinct, words, length)
+    return replace(found, kind=_kind(found, [value for value, _ in sample], texts))
 
 
-def _kind(profile: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
+def _kind(found: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
     if not texts:
         return Kind.EMPTY
     structured = [v for v in map(parsed, values[:50]) if isinstance(v, (list, dict))]
     if len(structured) > len(values[:50]) / 2:
         return Kind.MESSAGES if all(map(_is_conversation, structured)) else Kind.LIST
-    if DATE_NAME.search(profile.name) and _mostly(texts, _is_date) or _mostly(texts, DATE_VALUE.fullmatch):
+    if DATE_NAME.search(found.name) and _mostly(texts, _is_date) or _mostly(texts, DATE_VALUE.fullmatch):
         return Kind.DATE
-    unique = profile.distinct > 0.9 * profile.filled
-    if unique and profile.filled > 1 and profile.words <= 1 and _mostly(texts, ID_VALUE.fullmatch):
+    unique = found.distinct > 0.9 * found.filled
+    if unique and found.filled > 1 and found.words <= 1 and _mostly(texts, ID_VALUE.fullmatch):
         return Kind.ID
-    if ID_NAME.search(profile.name) and profile.words <= 1:
+    if ID_NAME.search(found.name) and found.words <= 1:
         return Kind.ID
     if _mostly(texts, _is_number):
         return Kind.NUMBER
-    return Kind.CATEGORY if profile.words < LONG_WORDS and profile.few_values else Kind.TEXT
+    return Kind.CATEGORY if found.words < LONG_WORDS and found.few_values else Kind.TEXT
 
 
 def _mostly(texts: Sequence[str], test: Any) -> bool:

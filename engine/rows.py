@@ -20,8 +20,11 @@ SPEAKERS = {
     "model": "assistant",
     "bot": "assistant",
     "chatgpt": "assistant",
+    "ai": "assistant",
     "system": "system",
+    "developer": "system",
     "tool": "tool",
+    "function": "tool",
 }
 
 
@@ -134,7 +137,7 @@ def _turns(value: Any) -> list[dict[str, str]]:
         content = _content(turn.get("content", turn.get("value"))) if isinstance(turn, Mapping) else None
         role = SPEAKERS.get(str(speaker).strip().lower())
         if role is None:
-            raise _SetAside("unknown_speaker", f"has a turn by {speaker!r}, neither user nor assistant")
+            raise _SetAside("unknown_role", f"has a turn by {speaker!r}, neither user nor assistant")
         if content is None:
             raise _SetAside("empty_messages", "has an empty turn")
         turns.append({"role": role, "content": content})

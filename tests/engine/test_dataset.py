@@ -403,7 +403,7 @@ def test_conversations_learn_the_last_answer_only(tmp_path: Path) -> None:
     assert {(i.code, i.row) for i in found.issues if i.row} == {
         ("missing_target", 2),
         ("empty_messages", 3),
-        ("unknown_speaker", 4),
+        ("unknown_role", 4),
     }
 
 

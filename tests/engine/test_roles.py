@@ -265,3 +265,11 @@ def test_pairs_of_role_and_column_are_parsed() -> None:
     assert roles.parse(["source=title=x", "Target=label"]) == {Role.SOURCE: "title=x", Role.TARGET: "label"}
     with pytest.raises(DatasetError, match="role=column"):
         roles.parse(["source"])
+
+
+def test_labels_are_counted_in_all_rows_of_a_large_file() -> None:
+    labels = [("x", "a", "y", "b")[i % 4] for i in range(8_000)]
+
+    guess = roles.guess(table(text=[f"{SENTENCES[i % 36]} {i}" for i in range(8_000)], label=labels))
+
+    assert guess.task_reason == "'label' has 4 different short values: labels for 'text'."
