@@ -124,8 +124,8 @@ def trainings(cell: Cell, max_length: int) -> list[RunSpec]:
 
 
 def untuned(cell: Cell, max_length: int) -> RunSpec:
-    """The run that scores the base model, for the floor."""
-    return _run(cell, RunKind.BASE, 99, max_length)
+    """The run that scores the base model, for the floor; the same for both methods."""
+    return _run(replace(cell, method=Method.FULL), RunKind.BASE, 99, max_length)
 
 
 def expand(spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[RunSpec]:
@@ -134,7 +134,8 @@ def expand(spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[RunSpec]:
     by_cell = [trainings(cell, spec.max_length) for cell in every]
     most = max(len(runs) for runs in by_cell)
     order = [runs[index] for index in range(most) for runs in by_cell if index < len(runs)]
-    return [*(untuned(cell, spec.max_length) for cell in every), *order]
+    base = {run.run: run for run in (untuned(cell, spec.max_length) for cell in every)}
+    return [*base.values(), *order]
 
 
 def configs_of(run: RunSpec) -> list[Config]:

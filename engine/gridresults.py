@@ -186,10 +186,9 @@ def _groups(found: Dataset) -> list[int]:
 
 
 def _results(spec: GridSpec, datasets: Mapping[str, Dataset], files: Artifacts) -> Iterable[RunResult]:
-    for cell in grid.cells(spec, datasets):
-        for run in (*grid.trainings(cell, spec.max_length), grid.untuned(cell, spec.max_length)):
-            if (result := files.read_result(run.run)) is not None:
-                yield result
+    for run in grid.expand(spec, datasets):
+        if (result := files.read_result(run.run)) is not None:
+            yield result
 
 
 def _dataset_entry(name: str, found: Dataset) -> dict[str, Any]:

@@ -149,8 +149,8 @@ def test_all_cells_advance_together(source: Path, tmp_path: Path) -> None:
     spec = spec_of()
     runs = grid.expand(spec, grid.prepare(spec, source, tmp_path))
 
-    assert [run.kind for run in runs[:2]] == [RunKind.BASE, RunKind.BASE]
-    assert [run.method for run in runs[2:6]] == [Method.LORA, Method.FULL] * 2
+    assert [run.kind for run in runs[:2]] == [RunKind.BASE, RunKind.CUSTOM]
+    assert [run.method for run in runs[1:5]] == [Method.LORA, Method.FULL] * 2
 
 
 def test_what_is_published_can_be_ranked_and_says_what_is_missing(source: Path, tmp_path: Path) -> None:
