@@ -81,6 +81,10 @@ class Artifacts:
             raise NotFoundError(f"There is no run {run}.")
         return RunSpec.from_dict(values)
 
+    def has_run(self, run: str) -> bool:
+        """Whether the run exists; its study may have been deleted while it waited."""
+        return bool(self._fs.exists(f"{self._run(run)}/spec.json"))
+
     def write_result(self, result: RunResult) -> None:
         """Create or replace result.json: the last file of a run."""
         self._write_json(f"{self._run(result.run)}/result.json", result.to_dict())

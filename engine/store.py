@@ -25,11 +25,12 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from engine.artifacts import Artifacts
-from engine.errors import BusyError, NotFoundError
+from engine.errors import BusyError, NotFoundError, ShortlistError
 from engine.records import Event, RunResult, RunSpec, RunStatus, Score, Study
 
 MEASURED = ("step", "epoch", "loss", "learning_rate", "grad_norm", "tokens_per_second")
-SPLITS = ("dev", "test")
+UNREADABLE = (ShortlistError, LookupError, TypeError, ValueError)
+"""What reading a run folder raises that somebody edited or half deleted."""
 _EVENT_COLUMNS = pa.schema(
     [
         ("run", pa.string()),
@@ -244,15 +245,23 @@ class Store:
             connection.commit()
 
 
-def reconcile(store: Store, files: Artifacts, *, everything: bool) -> None:
-    """Bring the tables to what the run folders hold; else only studies that are new or not over."""
+def reconcile(store: Store, files: Artifacts, *, everything: bool) -> list[str]:
+    """Bring the tables to what the run folders hold; else only studies that are new or not over.
+
+    Returns the studies whose files cannot be read: they are left out, the others are not held up.
+    """
+    broken = []
     there, known = files.studies(), store.known()
     for study in set(known.studies).difference(there):
         store.remove_study(study)
     unfinished = {row.study.study for row in store.study_rows() if row.ended < row.runs}
     for study in there:
         if everything or study not in known.studies or study in unfinished:
-            collect_study(store, files, study, known)
+            try:
+                collect_study(store, files, study, known)
+            except UNREADABLE:
+                broken.append(study)
+    return broken
 
 
 def collect_study(store: Store, files: Artifacts, study: str, known: Known | None = None) -> None:

@@ -25,12 +25,13 @@ from engine.artifacts import Artifacts
 from engine.errors import NotFoundError, StackError
 from engine.records import Event
 from engine.settings import Settings
-from engine.store import Store
+from engine.store import UNREADABLE, Store
 from jobs import queue, tasks
 
 BATCH = 5_000
 BLOCK_MILLISECONDS = 500
 RECONCILE_SECONDS = 60.0
+RETRY_SECONDS = 5.0
 _CONSUMER = "collector"
 _log = logging.getLogger(__name__)
 _running: Collector | None = None
@@ -57,7 +58,7 @@ class Collector:
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
         _purge(self._files)
-        stores.reconcile(self.store, self._files, everything=True)
+        self._reconcile(everything=True)
 
     def start(self) -> None:
         """Begin to collect."""
@@ -76,17 +77,29 @@ class Collector:
         for study in batch.studies:
             self._collect_study(study)
         for run in batch.runs:
-            with contextlib.suppress(NotFoundError):
+            with contextlib.suppress(*UNREADABLE):
                 stores.put_or_remove(self.store, run, self._files.read_result(run))
         if batch.ids:
             self._client.xack(queue.EVENTS, self._group, *batch.ids)
         return len(batch.ids)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread still collects."""
+        return self._thread.is_alive()
+
+    def _reconcile(self, *, everything: bool) -> None:
+        broken = stores.reconcile(self.store, self._files, everything=everything)
+        if broken:
+            _log.warning("Studies whose files cannot be read are left out: %s", ", ".join(broken))
 
     def _collect_study(self, study: str) -> None:
         try:
             stores.collect_study(self.store, self._files, study)
         except NotFoundError:
             self.store.remove_study(study)
+        except UNREADABLE as error:
+            _log.warning("Study %s cannot be read: %s", study, error)
 
     def _run(self) -> None:
         begin, reconciled = "0", time.monotonic()
@@ -97,12 +110,16 @@ class Collector:
                 if not self.collect(begin):
                     begin = ">"
                 if time.monotonic() - reconciled > RECONCILE_SECONDS:
-                    stores.reconcile(self.store, self._files, everything=False)
+                    self._reconcile(everything=False)
                     reconciled = time.monotonic()
             except RedisError as error:
                 _log.info("Redis does not answer, collecting waits: %s", error)
                 begin = "0"
                 self._leaving.wait(1.0)
+            except Exception:
+                _log.exception("A batch could not be collected and is tried again")
+                begin = "0"
+                self._leaving.wait(RETRY_SECONDS)
 
 
 def start(settings: Settings | None = None) -> Store:
@@ -129,6 +146,11 @@ def store() -> Store:
     return _running.store
 
 
+def is_alive() -> bool:
+    """Whether this process collects."""
+    return _running is not None and _running.is_alive
+
+
 def rebuild() -> dict[str, int]:
     """Make the database anew from run folders; rows of studies, runs and events. Raises BusyError."""
     settings = settings_module.current()
@@ -138,8 +160,9 @@ def rebuild() -> dict[str, int]:
 def _purge(files: Artifacts) -> None:
     """Deleted studies can be brought back until the application next starts."""
     for study in files.studies():
-        if files.read_study(study).deleted:
-            files.delete_study(study)
+        with contextlib.suppress(*UNREADABLE):
+            if files.read_study(study).deleted:
+                files.delete_study(study)
 
 
 def _make_group(client: Redis, group: str) -> None:
@@ -153,7 +176,8 @@ def _read(client: Redis, group: str, start: str) -> _Batch:
     for message_id, values in _messages(found):
         batch.ids.append(message_id)
         if b"event" in values:
-            batch.events.append(_event(values))
+            with contextlib.suppress(LookupError, ValueError):
+                batch.events.append(_event(values))
         elif b"changed run" in values:
             batch.runs.add(values[b"changed run"].decode())
         elif b"changed study" in values:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -34,6 +35,9 @@ from jobs import process, queue
 
 HEARTBEAT_SECONDS = 3
 USER_SECONDS = 10
+RESTART_SECONDS = 4
+HEALTHY_SECONDS = 30
+EARLY_ENDS = 2
 START_SECONDS = 20
 SOCKET_PATH_LIMIT = 107
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,11 +59,12 @@ class WorkerView:
 
 @dataclass(frozen=True, slots=True)
 class StackView:
-    """What is running: whether Redis answers, the workers, and how many jobs wait in each queue."""
+    """What is running. `problem`: why workers keep ending at their start; `waiting`: jobs by queue."""
 
     redis: bool
     workers: tuple[WorkerView, ...]
     waiting: Mapping[str, int]
+    problem: str | None = None
 
 
 class Stack:
@@ -79,11 +84,11 @@ class Stack:
     def wait_until_ready(self, seconds: float = 60.0) -> None:
         """Return when a worker listens; raises StackError naming the logs when none does in time."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if view(self.settings).workers:
-                return
+        while not (found := view(self.settings)).workers:
+            if found.problem or time.monotonic() > deadline:
+                reason = found.problem or f"No worker started within {seconds:.0f} s."
+                raise StackError(f"{reason} Run `python cli.py doctor`; logs are in {self.settings.logs}.")
             time.sleep(0.05)
-        raise StackError(f"No worker started within {seconds:.0f} s. Its log: {self.settings.logs}.")
 
     def leave(self) -> None:
         """Give up this user's hold; the last one stops Redis and the workers and waits for their end."""
@@ -151,7 +156,13 @@ def view(settings: Settings | None = None) -> StackView:
     client = queue.connection(settings)
     names = (queue.STUDIES, queue.GRID)
     found = (_worker_view(worker) for name in names for worker in Worker.all(queue=queue.queue(client, name)))
-    return StackView(True, tuple(found), {name: queue.queue(client, name).count for name in names})
+    problem = client.get(_problem_key(settings))
+    return StackView(
+        redis=True,
+        workers=tuple(worker for worker in found if not _is_dead(worker)),
+        waiting={name: queue.queue(client, name).count for name in names},
+        problem=problem.decode() if isinstance(problem, bytes) else problem,
+    )
 
 
 def release(client: Redis, lost: Callable[[str], bool]) -> None:
@@ -194,6 +205,7 @@ class _Children:
         for name, count in ((queue.STUDIES, workers), (queue.GRID, grid_workers)):
             for index in range(count):
                 self._commands[f"{name}-{index}"] = _worker_starter(settings, name, index, count)
+        self._early_ends: dict[str, int] = {}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._started: dict[str, float] = {}
 
@@ -212,17 +224,29 @@ class _Children:
         self.stop()
 
     def restart_dead(self, client: Redis) -> None:
-        """Start again what ended; what ends within 2 s of its start waits 4 s so that it does not spin."""
+        """Start again what ended, at most every 4 s unless it was killed; say so when that does not help."""
         for name, running in list(self._running.items()):
+            since_start = time.monotonic() - self._started[name]
             if running.poll() is None:
-                continue
-            lived = time.monotonic() - self._started[name]
-            if lived < 4 and running.returncode != -signal.SIGKILL:
-                continue
-            if name != "redis":
+                if since_start > HEALTHY_SECONDS and self._early_ends.pop(name, 0):
+                    with contextlib.suppress(RedisError):
+                        client.delete(_problem_key(self._settings))
+            elif since_start > RESTART_SECONDS or running.returncode == -signal.SIGKILL:
                 with contextlib.suppress(RedisError):
-                    release(client, lambda worker, pid=running.pid: worker.endswith(f"-{pid}"))  # type: ignore[misc]
-            self._launch(name)
+                    self._mourn(client, name, running)
+                self._launch(name)
+
+    def _mourn(self, client: Redis, name: str, ended: subprocess.Popen[bytes]) -> None:
+        """Let the dead worker's job run elsewhere, and count ends that no job explains."""
+        if name == "redis":
+            return
+        release(client, lambda worker: worker.endswith(f"-{ended.pid}"))
+        if ended.returncode != -signal.SIGKILL:
+            self._early_ends[name] = self._early_ends.get(name, 0) + 1
+        if self._early_ends.get(name, 0) >= EARLY_ENDS:
+            log = self._settings.logs / f"worker-{name}.log"
+            last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+            client.set(_problem_key(self._settings), f"Workers end at their start ({last}).", ex=3600)
 
     def stop(self) -> None:
         """End the workers, then Redis, and wait for them; a job in a worker ends with it."""
@@ -365,6 +389,10 @@ def _user_prefix(settings: Settings) -> str:
     return f"shortlist:user:{queue.socket_folder(settings).name}:"
 
 
+def _problem_key(settings: Settings) -> str:
+    return f"shortlist:problem:{queue.socket_folder(settings).name}"
+
+
 def _users(client: Redis, settings: Settings) -> list[bytes]:
     return list(client.scan_iter(f"{_user_prefix(settings)}*"))
 
@@ -463,6 +491,11 @@ def _worker_environment(settings: Settings, threads: int) -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     }
+
+
+def _is_dead(worker: WorkerView) -> bool:
+    """RQ notices after a minute that a killed worker is gone; on this machine we can look."""
+    return worker.host == socket.gethostname() and not process.is_alive(worker.pid)
 
 
 def _worker_view(worker: BaseWorker) -> WorkerView:

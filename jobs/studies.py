@@ -6,12 +6,14 @@ Every function takes ids and reads the settings of the moment; a run id (`s-...-
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq.job import JobStatus
 
 from engine import dataset as datasets
@@ -115,6 +117,10 @@ def purge(study: str) -> None:
     files = _files()
     if not files.read_study(study).deleted:
         raise ConfigError(f"Study {study} must be deleted before it can be purged. Delete it first.")
+    client = queue.connection(settings_module.current(), retries=0)
+    with contextlib.suppress(RedisError):
+        for run in files.read_study(study).runs:
+            queue.forget(client, run)
     files.delete_study(study)
     _announce_study(study)
 

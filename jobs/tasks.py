@@ -47,7 +47,7 @@ def run_training(run: str) -> None:
     settings = settings_module.current()
     client, files = queue.connection(settings), artifacts(settings)
     with alone(settings.locks / f"{run}.lock"):
-        if files.read_result(run) is not None:
+        if files.read_result(run) is not None or not files.has_run(run):
             return
         attempt = next_attempt(client, files, run)
         live = queue.connection(settings, retries=0)

@@ -149,6 +149,22 @@ def test_a_database_rebuilt_from_run_folders_equals_the_original(tmp_path: Path)
         assert len(store.events(RUN)) == 3
 
 
+def test_a_study_whose_files_are_broken_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    files = Artifacts(str(tmp_path / "root"), tmp_path / "scratch")
+    write(files)
+    for name, content in (("s-20260131-bbbbbb", "{not json"), ("s-20260131-cccccc", '{"study": "x"}')):
+        folder = tmp_path / "root" / "studies" / name
+        folder.mkdir()
+        (folder / "study.json").write_text(content)
+    (tmp_path / "root" / "studies" / "s-20260131-dddddd").mkdir()
+
+    with Store(None) as store:
+        broken = stores.reconcile(store, files, everything=True)
+
+        assert broken == ["s-20260131-dddddd", "s-20260131-cccccc", "s-20260131-bbbbbb"]
+        assert [row.study.study for row in store.study_rows()] == [STUDY]
+
+
 def test_a_study_deleted_from_disk_leaves_the_tables(tmp_path: Path) -> None:
     files = Artifacts(str(tmp_path / "root"), tmp_path / "scratch")
     write(files)

@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from engine import settings
-from jobs import stack
+from jobs import process, stack
 from jobs.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +31,8 @@ def eventually(check: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """A process's descendants."""
-    return psutil.Process(pid).children(recursive=True)
+    """A process's living descendants."""
+    return [p for p in psutil.Process(pid).children(recursive=True) if process.is_alive(p.pid)]
 
 
 def supervisor(home: Path) -> int:

@@ -107,6 +107,19 @@ def test_a_rebuilt_database_equals_the_collected_one(client: Redis) -> None:
         assert dump(rebuilt) == before
 
 
+def test_a_message_that_makes_no_sense_does_not_stop_collecting(client: Redis, running: Store) -> None:
+    files = tasks.artifacts(settings.current())
+    client.xadd(queue.EVENTS, {"event": "{not json", "run": RUN, "attempt": "1"})
+    client.xadd(queue.EVENTS, {"changed run": "../etc"})
+    client.xadd(queue.EVENTS, {"changed study": "s-20260131-zzzzzz"})
+
+    with tasks.Recorder(client, files, RUN, 1) as recorder:
+        recorder.emit("progress", {"step": 1, "total_steps": 2, "loss": 2.0})
+
+    eventually(lambda: list(running.curve(RUN)["loss"]) == [2.0], seconds=4)
+    assert collector.is_alive()
+
+
 def test_deleted_studies_are_gone_after_the_next_start(client: Redis, files: Artifacts) -> None:
     studies.delete(STUDY)
 

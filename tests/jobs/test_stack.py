@@ -102,6 +102,17 @@ def test_a_killed_worker_is_replaced_within_five_seconds(home: Path) -> None:
 
 
 @pytest.mark.slow
+def test_workers_that_cannot_start_are_reported_with_their_last_words(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('no such processor')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    with stack.start(workers=1) as running, pytest.raises(StackError, match="no such processor"):
+        running.wait_until_ready(40)
+
+
+@pytest.mark.slow
 def test_the_stack_goes_after_a_user_that_crashed(home: Path) -> None:
     program = "from jobs import stack; import os; stack.start(workers=0); os._exit(1)"
     subprocess.run([sys.executable, "-c", program], check=False)

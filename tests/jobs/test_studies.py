@@ -142,8 +142,11 @@ def test_a_deleted_study_stops_and_comes_back_until_it_is_purged(client: Redis, 
     with pytest.raises(ConfigError, match="must be deleted before"):
         studies.purge(STUDY)
 
+    studies.launch(STUDY)
+    studies.retry(STUDY)
     studies.delete(STUDY)
     studies.purge(STUDY)
+    assert queue.status(client, RUN) is None
     with pytest.raises(NotFoundError):
         views.study(STUDY)
 

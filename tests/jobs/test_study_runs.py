@@ -41,10 +41,9 @@ def create(tmp_path: Path) -> Callable[..., str]:
 
 
 def worker(home: Path) -> psutil.Process:
-    """The one worker of this home."""
-    (found,) = [
-        p for p in psutil.Process(supervisor(home)).children() if "jobs.worker" in " ".join(p.cmdline())
-    ]
+    """The one worker of this home, which the supervisor started."""
+    top = supervisor(home)
+    (found,) = [p for p in family(top) if p.ppid() == top and "jobs.worker" in " ".join(p.cmdline())]
     return found
 
 

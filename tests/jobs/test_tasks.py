@@ -84,6 +84,14 @@ def test_a_run_told_to_stop_before_it_began_does_not_train(client: Redis, files:
     assert found is not None and found.status is RunStatus.STOPPED and found.test is None
 
 
+def test_a_run_whose_study_was_purged_leaves_nothing(client: Redis, files: Artifacts) -> None:
+    files.delete_study(STUDY)
+
+    tasks.run_training(RUN)
+
+    assert files.studies() == []
+
+
 def test_a_missing_dataset_is_a_failed_run_with_one_sentence(client: Redis, files: Artifacts) -> None:
     files.write_spec(replace(files.read_spec(RUN), dataset="0" * 12))
 
