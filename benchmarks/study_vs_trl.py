@@ -142,7 +142,7 @@ def plain_trainer(job: dict[str, Any], **changes: Any) -> Any:
 
 def training_speed(job: dict[str, Any]) -> None:
     """Tokens per second of trainer.train() alone, three ways, in this process."""
-    from engine import finetune, loading
+    from engine import finetune, loading, watch
     from engine.encode import Encoded
     from engine.records import Config
 
@@ -158,7 +158,7 @@ def training_speed(job: dict[str, Any]) -> None:
     ]
     config = Config.from_dict(job["config"])
     tokens = sum(len(r.prompt) + len(r.completion) for r in rows) * config.num_train_epochs
-    hooks = finetune.Hooks(lambda kind, data: None, lambda: None, lambda model, epoch: None)
+    hooks = watch.Hooks(lambda kind, data: None, lambda: None, lambda model, epoch: None)
     ours = finetune.finetune(loading.load_model(folder), tokenizer, rows, config, 0, hooks).seconds
     with tempfile.TemporaryDirectory() as scratch:
         os.chdir(scratch)

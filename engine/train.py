@@ -14,10 +14,11 @@ from engine import baselines, evaluate, loading, models, scoring
 from engine.dataset import Dataset
 from engine.encode import Encoder, encoder
 from engine.errors import ShortlistError, TrainingError
-from engine.finetune import Emit, Hooks, StopMode, Training, finetune, trainable
+from engine.finetune import finetune
 from engine.metrics import check_metric, lower_is_better
 from engine.records import Row, RunKind, RunResult, RunSpec, RunStatus
 from engine.scoring import Scored
+from engine.watch import Emit, Hooks, StopMode, Training, trainable
 
 __all__ = ["StopMode", "run"]
 

@@ -14,8 +14,9 @@ import pytest
 from engine import dataset, loading, models, train
 from engine.dataset import Dataset
 from engine.errors import TrainingError
-from engine.finetune import Kept, StopMode
+from engine.metrics import METRICS
 from engine.records import Config, Method, RunKind, RunResult, RunSpec, RunStatus, Task
+from engine.watch import Kept, StopMode, check_finite
 from tests import tiny
 
 MODEL = "shortlist-tiny-1m"
@@ -37,7 +38,7 @@ def colours(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
 
 def spec_of(data: Dataset, kind: RunKind = RunKind.CUSTOM, **changes: Any) -> RunSpec:
-    metric = train.evaluate.METRICS[data.task][0]
+    metric = METRICS[data.task][0]
     values = {"name": str(kind), "method": Method.FULL, "config": FULL if kind.trains else None, **changes}
     return RunSpec(
         "s-1-01", "s-1", kind, dataset=data.id, task=data.task, model=MODEL, metric=metric, **values
@@ -242,10 +243,8 @@ def test_kept_weights_are_put_back(weights: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_fails_the_run_with_one_sentence() -> None:
-    from engine.finetune import _check_finite
-
     with pytest.raises(TrainingError, match="The loss became nan at step 7: .* Lower learning_rate."):
-        _check_finite({"loss": float("nan")}, 7)
+        check_finite(float("nan"), 7)
 
 
 def test_a_diverged_training_is_a_result(
@@ -320,7 +319,7 @@ def test_text_tasks_run_end_to_end(
     result, _ = carry_out(spec_of(data, config=replace(FULL, num_train_epochs=1)), data, tmp_path / "run")
 
     assert result.status is RunStatus.FINISHED
-    assert set(result.metrics) == {*train.evaluate.METRICS[data.task], "loss"}
+    assert set(result.metrics) == {*METRICS[data.task], "loss"}
 
 
 def test_generation_can_be_selected_by_loss(
