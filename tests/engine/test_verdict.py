@@ -36,13 +36,13 @@ NAMES = {
 class Fake:
     """A study of six runs, each right on the first so many of its dev and test rows."""
 
-    def __init__(self, rows: int = 200, **right: tuple[int, int]) -> None:
+    def __init__(self, right: dict[str, tuple[int, int]] | None = None, rows: int = 200) -> None:
         self.rows = {"dev": rows_of(rows), "test": rows_of(rows)}
         self.specs = [spec_of(place, name) for place, name in enumerate(NAMES)]
         self.results: dict[str, RunResult] = {}
         self.tables: dict[str, pd.DataFrame] = {}
         defaults = {"base": (10, 10), "majority": (20, 20), "tfidf_logreg": (50, 50), "default": (100, 100)}
-        shares = {**defaults, "shortlist 1": (150, 150), "shortlist 2": (110, 110), **right}
+        shares = {**defaults, "shortlist 1": (150, 150), "shortlist 2": (110, 110), **(right or {})}
         for spec in self.specs:
             self.score(spec, *(round(part * rows / 200) for part in shares[spec.name]))
 
@@ -122,7 +122,7 @@ def test_a_clear_winner_is_named_with_its_test_score_and_both_distances() -> Non
 
 
 def test_dev_selects_and_test_reports() -> None:
-    found = Fake(**{"shortlist 1": (120, 160), "shortlist 2": (121, 90)})
+    found = Fake({"shortlist 1": (120, 160), "shortlist 2": (121, 90)})
 
     summary = found.summary()
 
@@ -131,14 +131,14 @@ def test_dev_selects_and_test_reports() -> None:
 
 
 def test_of_equal_dev_scores_the_cheaper_wins() -> None:
-    found = Fake(**{"shortlist 1": (150, 150), "shortlist 2": (150, 150)})
+    found = Fake({"shortlist 1": (150, 150), "shortlist 2": (150, 150)})
     found.end("shortlist 2", seconds=5.0)
 
     assert found.summary().winner == found.run("shortlist 2")
 
 
 def test_runs_that_cannot_be_told_apart_are_a_tie() -> None:
-    found = Fake(**{"shortlist 2": (148, 149), "default": (147, 152)})
+    found = Fake({"shortlist 2": (148, 149), "default": (147, 152)})
 
     summary = found.summary()
 
@@ -150,7 +150,7 @@ def test_runs_that_cannot_be_told_apart_are_a_tie() -> None:
 
 
 def test_a_baseline_that_beats_every_model_is_said_first() -> None:
-    found = Fake(tfidf_logreg=(190, 190))
+    found = Fake({"tfidf_logreg": (190, 190)})
 
     summary = found.summary()
 
@@ -161,7 +161,7 @@ def test_a_baseline_that_beats_every_model_is_said_first() -> None:
 
 
 def test_a_baseline_that_ties_is_said_to_tie() -> None:
-    found = Fake(tfidf_logreg=(149, 151))
+    found = Fake({"tfidf_logreg": (149, 151)})
 
     assert "the two cannot be told apart, 0.5 (0.0 to 1.5)" in found.summary().verdict
 
@@ -175,7 +175,7 @@ def test_only_the_best_baseline_by_dev_is_compared_in_words() -> None:
 
 
 def test_a_base_that_nothing_beats_is_used_as_it_is() -> None:
-    found = Fake(base=(180, 170))
+    found = Fake({"base": (180, 170)})
 
     summary = found.summary()
 
@@ -186,7 +186,7 @@ def test_a_base_that_nothing_beats_is_used_as_it_is() -> None:
 
 
 def test_the_default_may_win() -> None:
-    found = Fake(default=(180, 170))
+    found = Fake({"default": (180, 170)})
 
     summary = found.summary()
 
