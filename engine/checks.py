@@ -13,7 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from engine import prompts
-from engine.findings import ROWS_SHOWN, by_row, counted, listed
+from engine.findings import ROWS_SHOWN, Code, by_row, counted, listed
 from engine.records import Issue, Role, Row, Severity
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def size(usable: int, own_test: int = 0) -> list[Issue]:
     """Whether there are enough rows to train on and, with those of an own test file, to tell models apart."""
     if usable < LEAST_ROWS:
         text = f"At least {LEAST_ROWS} usable rows are needed, found {usable:,}. Add labelled rows."
-        return [Issue(Severity.ERROR, "too_few_rows", None, text)]
+        return [Issue(Severity.ERROR, Code.TOO_FEW_ROWS, None, text)]
     if usable + own_test < FEW_ROWS:
         text = (
             f"{usable + own_test:,} usable rows are too few to conclude: scores will be rough. "
             f"{FEW_ROWS} rows or more make them firmer."
         )
-        return [Issue(Severity.WARNING, "few_rows", None, text)]
+        return [Issue(Severity.WARNING, Code.FEW_ROWS, None, text)]
     return []
 
 
@@ -53,13 +53,13 @@ def labels(rows: Sequence[Row]) -> list[Issue]:
     counts = Counter(row.targets[0] for row in rows)
     if len(counts) == 1:
         text = f"All {len(rows):,} rows have the label {next(iter(counts))!r}; two or more labels are needed."
-        return [Issue(Severity.ERROR, "one_class", None, text)]
+        return [Issue(Severity.ERROR, Code.ONE_CLASS, None, text)]
     if len(rows) >= 20 and len(counts) > len(rows) / 2:
         text = (
             f"{len(counts):,} different labels for {len(rows):,} rows leave nothing to learn from. "
             "Choose another label column, or another task."
         )
-        return [Issue(Severity.ERROR, "too_many_labels", None, text)]
+        return [Issue(Severity.ERROR, Code.TOO_MANY_LABELS, None, text)]
     return [*_rare(counts), *_unbalanced(counts), *_spelled_twice(counts)]
 
 
@@ -68,7 +68,7 @@ def _rare(counts: Counter[str]) -> list[Issue]:
     issues = [
         Issue(
             Severity.WARNING,
-            "rare_label",
+            Code.RARE_LABEL,
             None,
             f"Label {label!r} has {counted(n, 'row')}: too few to learn it or to score it.",
         )
@@ -77,7 +77,7 @@ def _rare(counts: Counter[str]) -> list[Issue]:
     if rest := rare[ROWS_SHOWN:]:
         names = listed(repr(label) for _, label in rest)
         text = f"{len(rare):,} labels have fewer than {RARE_LABEL_ROWS} rows; beside those named: {names}."
-        issues.append(Issue(Severity.WARNING, "rare_label", None, text))
+        issues.append(Issue(Severity.WARNING, Code.RARE_LABEL, None, text))
     return issues
 
 
@@ -97,7 +97,7 @@ def _unbalanced(counts: Counter[str]) -> list[Issue]:
     if share >= UNBALANCED_SHARE:
         text += ": a constant answer already scores that share"
     text += ". Let macro F1 select rather than accuracy."
-    return [Issue(Severity.WARNING, "unbalanced_labels", None, text)]
+    return [Issue(Severity.WARNING, Code.UNBALANCED_LABELS, None, text)]
 
 
 def _spelled_twice(counts: Counter[str]) -> list[Issue]:
@@ -107,7 +107,7 @@ def _spelled_twice(counts: Counter[str]) -> list[Issue]:
     return [
         Issue(
             Severity.WARNING,
-            "label_variants",
+            Code.LABEL_VARIANTS,
             None,
             f"Labels {listed(map(repr, sorted(names)))} differ in spelling only and are learned as "
             "different labels. Make them one in the file if they mean the same.",
@@ -123,7 +123,7 @@ def unknown_labels(rows: Sequence[Row], test: Sequence[Row]) -> list[Issue]:
     if not unknown:
         return []
     text = f"The test file has labels that cannot be learned from the first file: {listed(unknown)}."
-    return [Issue(Severity.WARNING, "unknown_labels", None, text)]
+    return [Issue(Severity.WARNING, Code.UNKNOWN_LABELS, None, text)]
 
 
 def conflicts(rows: Sequence[Row], same_input: Sequence[object]) -> list[Issue]:
@@ -137,7 +137,7 @@ def conflicts(rows: Sequence[Row], same_input: Sequence[object]) -> list[Issue]:
         f"{listed(sorted({repr(row.targets[0]) for row in group}))}. Correct them, or delete all but one."
         for group in clashes
     }
-    return by_row(Severity.WARNING, "conflicting_labels", list(names), names.__getitem__)
+    return by_row(Severity.WARNING, Code.CONFLICTING_LABELS, list(names), names.__getitem__)
 
 
 def personal_data(rows: Sequence[Row]) -> list[Issue]:
@@ -150,7 +150,7 @@ def personal_data(rows: Sequence[Row]) -> list[Issue]:
                 f"Row {row.number} may hold personal data ({listed(kinds)}). Remove it if the model must "
                 "not learn it."
             )
-    return by_row(Severity.WARNING, "personal_data", list(found), found.__getitem__)
+    return by_row(Severity.WARNING, Code.PERSONAL_DATA, list(found), found.__getitem__)
 
 
 def _personal_kinds(text: str) -> list[str]:
@@ -192,4 +192,4 @@ def truncation(
         f"{long:,} of {counted(len(texts), 'row')}{measured} ({long / len(texts):.0%}) are longer than the "
         f"{max_length:,} tokens the model reads: the end of the text is cut off, the {keeps} whole."
     )
-    return Issue(Severity.WARNING, "truncated", None, text)
+    return Issue(Severity.WARNING, Code.TRUNCATED, None, text)

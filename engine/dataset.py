@@ -13,7 +13,7 @@ from engine import roles as role_guesses
 from engine.distinct import distinct
 from engine.duplicates import input_hash, normalized
 from engine.errors import DatasetError
-from engine.findings import listed
+from engine.findings import Code, listed
 from engine.kept import Dataset, DatasetInfo, delete, list_saved, load, rename, save
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.roles import Guess
@@ -203,11 +203,11 @@ def _view(path: Path, found: _Analysis) -> Inspection:
 
 def _guess_issues(guess: Guess, table: Table) -> list[Issue]:
     if guess.task is None:
-        return [Issue(Severity.ERROR, "unknown_task", None, guess.task_reason)]
+        return [Issue(Severity.ERROR, Code.UNKNOWN_TASK, None, guess.task_reason)]
     issues = [
         Issue(
             Severity.ERROR,
-            "missing_role",
+            Code.MISSING_ROLE,
             None,
             f"Choose the column for {role} ({guess.task}); the file has {listed(table.columns, 30)}.",
         )
@@ -216,7 +216,7 @@ def _guess_issues(guess: Guess, table: Table) -> list[Issue]:
     used = {c for e in guess.roles.values() for c in role_guesses.columns_of(e, table.columns)}
     if unused := [column for column in table.columns if column not in used]:
         text = f"Not used: {listed(map(repr, unused))}."
-        issues.append(Issue(Severity.INFO, "unused_columns", None, text))
+        issues.append(Issue(Severity.INFO, Code.UNUSED_COLUMNS, None, text))
     if not issues or issues[0].severity is not Severity.ERROR:
         issues += role_guesses.type_issues(guess, table)
     return issues

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine import sheets
 from engine.errors import DatasetError
-from engine.findings import by_row, counted, listed
+from engine.findings import Code, by_row, counted, listed
 from engine.records import Issue, Severity
 from engine.sheets import MAX_BYTES, Table, check_width, note, too_many_rows
 
@@ -37,7 +37,7 @@ def read_csv(text: str, path: Path) -> Table:
         )
     issues += by_row(
         Severity.WARNING,
-        "wrong_field_count",
+        Code.WRONG_FIELD_COUNT,
         wrong,
         lambda n: f"Row {n} has {counted(len(rows[n - 1]), 'field')} instead of {width} and is set aside.",
     )
@@ -82,7 +82,7 @@ def _csv_rows(text: str, delimiter: str, path: Path) -> tuple[list[list[str]], l
             ) from error
         rows = list(itertools.islice(_plain_rows(text, delimiter), sheets.MAX_ROWS + 2))
         message = "Some quotation marks inside quoted texts are not doubled; check the first rows."
-        issues = [Issue(Severity.WARNING, "loose_quotes", None, message)]
+        issues = [Issue(Severity.WARNING, Code.LOOSE_QUOTES, None, message)]
     if len(rows) > sheets.MAX_ROWS + 1:
         raise too_many_rows(path)
     return rows, issues
@@ -96,7 +96,7 @@ def _header(rows: list[list[str]]) -> tuple[list[str], list[list[str]], list[Iss
         return (
             names,
             rows,
-            [note("no_header", f"No header was found; the columns are called {listed(names)}.")],
+            [note(Code.NO_HEADER, f"No header was found; the columns are called {listed(names)}.")],
         )
     names = []
     for i, cell in enumerate(first, 1):
@@ -108,7 +108,7 @@ def _header(rows: list[list[str]]) -> tuple[list[str], list[list[str]], list[Iss
     return (
         names,
         rest,
-        [note("renamed_columns", f"Columns without a name of their own are called {changed}.")],
+        [note(Code.RENAMED_COLUMNS, f"Columns without a name of their own are called {changed}.")],
     )
 
 

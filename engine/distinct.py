@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from engine.duplicates import INPUT_ROLES, clusters, input_hash, normalized
-from engine.findings import by_row, counted
+from engine.findings import Code, by_row, counted
 from engine.prompts import LONG_ROLE
 from engine.records import Issue, Role, Row, Severity, Task
 
@@ -25,7 +25,7 @@ def distinct(rows: list[Row], test: list[Row], task: Task) -> tuple[list[Row], l
     shared = [row.number for row, key in zip(rows, keys, strict=False) if key in in_test]
     issues += by_row(
         Severity.WARNING,
-        "shared_with_test",
+        Code.SHARED_WITH_TEST,
         shared,
         lambda n: f"Row {n} is in the test file too and is left out of training.",
     )
@@ -44,7 +44,7 @@ def _texts_in_test(rows: Sequence[Row], kept: Sequence[int], same_text: Sequence
     in_test = set(same_text[len(rows) :])
     return by_row(
         Severity.WARNING,
-        "text_in_test",
+        Code.TEXT_IN_TEST,
         [rows[index].number for index in kept if same_text[index] in in_test],
         lambda n: f"The text of row {n} is in the test file too, asked or labelled otherwise.",
     )
@@ -92,7 +92,7 @@ def _first_of_each(
 def _repeats(same: Mapping[int, int]) -> list[Issue]:
     return by_row(
         Severity.WARNING,
-        "duplicate_rows",
+        Code.DUPLICATE_ROWS,
         list(same),
         lambda n: f"Row {n} repeats row {same[n]} and is left out.",
     )
@@ -101,7 +101,7 @@ def _repeats(same: Mapping[int, int]) -> list[Issue]:
 def _near_repeats(alike: Mapping[int, int]) -> list[Issue]:
     return by_row(
         Severity.WARNING,
-        "near_duplicates",
+        Code.NEAR_DUPLICATES,
         list(alike),
         lambda n: f"Row {n} is nearly the same as row {alike[n]}, with the same target, and is left out.",
     )
@@ -112,7 +112,7 @@ def _frame(alike: int, rows: int) -> list[Issue]:
         f"{alike:,} of {counted(rows, 'row')} are nearly the same as another one, as if a long text stood "
         "around all of them: they are kept, and those that are alike stay on one side."
     )
-    return [Issue(Severity.WARNING, "near_duplicates", None, text)]
+    return [Issue(Severity.WARNING, Code.NEAR_DUPLICATES, None, text)]
 
 
 def _grouped(
@@ -126,7 +126,7 @@ def _grouped(
             f"{counted(largest, 'row')} of {len(members):,} share one text, too many for one side: it is in "
             "train, dev and test, and scores say nothing about other texts."
         )
-        return [rows[i] for i in members], [Issue(Severity.WARNING, "one_text", None, text)]
+        return [rows[i] for i in members], [Issue(Severity.WARNING, Code.ONE_TEXT, None, text)]
     return [
         replace(rows[i], group=str(same_text[i])) if counts[same_text[i]] > 1 else rows[i] for i in members
     ], []

@@ -1,13 +1,58 @@
-"""Words findings about rows: one per row up to a limit, then one for the rest."""
+"""The codes of findings, and how findings about rows are worded: one per row, then one for the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from enum import StrEnum
 
 from engine.records import Issue, Severity
 
 ROWS_SHOWN = 20
 NUMBERS_SHOWN = 10
+
+
+class Code(StrEnum):
+    """What a finding is about; these texts are stable, scripts may rely on them."""
+
+    BAD_LINE = "bad_line"  # a line of a JSON Lines file is not JSON
+    CONFLICTING_LABELS = "conflicting_labels"  # the same text has different labels
+    DUPLICATE_ROWS = "duplicate_rows"  # a row repeats another and is left out
+    EMPTY_CONTEXT = "empty_context"  # a row has no passage
+    EMPTY_MESSAGES = "empty_messages"  # a conversation has no turns, an empty turn or no turn of the user
+    EMPTY_PROMPT = "empty_prompt"  # a row has no prompt
+    EMPTY_QUESTION = "empty_question"  # a row has no question
+    EMPTY_SOURCE = "empty_source"  # a row has no text
+    ENCODING = "encoding"  # the file is not UTF-8; read as something else
+    FEW_ROWS = "few_rows"  # too few rows to conclude
+    FORMAT = "format"  # the extension does not fit the content
+    INTEGER_LABELS = "integer_labels"  # the labels are numbers
+    LABEL_VARIANTS = "label_variants"  # labels differ in spelling only
+    LOOSE_QUOTES = "loose_quotes"  # quotation marks inside quoted CSV texts are not doubled
+    MISSING_ROLE = "missing_role"  # no column was found for a role
+    MISSING_TARGET = "missing_target"  # a row has no target
+    MIXED_TYPES = "mixed_types"  # a column mixes numbers and texts
+    NEAR_DUPLICATES = "near_duplicates"  # a row is nearly the same as another
+    NO_HEADER = "no_header"  # the first row is data
+    NOT_AN_OBJECT = "not_an_object"  # a row of a JSON file has no named fields
+    ONE_CLASS = "one_class"  # all rows have one label
+    ONE_TEXT = "one_text"  # most rows share one text, so it is on both sides of the split
+    PERSONAL_DATA = "personal_data"  # possible e-mail address, phone or card number
+    RARE_LABEL = "rare_label"  # a label has too few rows
+    RENAMED_COLUMNS = "renamed_columns"  # columns without a name of their own
+    ROWS_UNDER_KEY = "rows_under_key"  # the rows are a list inside a JSON object
+    SEVERAL_LABELS = "several_labels"  # a row has more than one label
+    SHARED_WITH_TEST = "shared_with_test"  # a row is in the user's own test file too and is left out
+    SQUAD_FORMAT = "squad_format"  # a nested SQuAD file, read as a row per question
+    TEXT_IN_TEST = "text_in_test"  # the user's own test file has the same text with another question or label
+    TOO_FEW_ROWS = "too_few_rows"  # too few rows to use at all
+    TOO_MANY_LABELS = "too_many_labels"  # nearly every row has a label of its own
+    TRUNCATED = "truncated"  # rows are longer than the model reads
+    UNBALANCED_LABELS = "unbalanced_labels"  # one label is far more frequent than others
+    UNKNOWN_LABELS = "unknown_labels"  # the user's own test file has labels that cannot be learned
+    UNKNOWN_ROLE = "unknown_role"  # a turn is by neither user nor assistant
+    UNKNOWN_TASK = "unknown_task"  # a person must choose the task or a column
+    UNUSED_COLUMNS = "unused_columns"  # columns that play no role
+    WRONG_FIELD_COUNT = "wrong_field_count"  # a CSV row has more or fewer fields than the header
 
 
 def listed(items: Iterable[object], shown: int = NUMBERS_SHOWN) -> str:
@@ -24,7 +69,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def by_row(
-    severity: Severity, code: str, numbers: Sequence[int], sentence: Callable[[int], str]
+    severity: Severity, code: Code, numbers: Sequence[int], sentence: Callable[[int], str]
 ) -> list[Issue]:
     """One finding per row up to ROWS_SHOWN, then one for all the rest."""
     issues = [Issue(severity, code, number, sentence(number)) for number in numbers[:ROWS_SHOWN]]

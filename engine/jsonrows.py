@@ -10,7 +10,7 @@ from typing import Any
 
 from engine import sheets
 from engine.errors import DatasetError
-from engine.findings import by_row, counted
+from engine.findings import Code, by_row, counted
 from engine.records import Issue, Severity
 from engine.sheets import Record, Table, note, table_of, too_many_rows
 
@@ -61,8 +61,12 @@ def _rows_in(document: Any) -> tuple[list[Any], list[Issue]]:
         rows = document[name]
         if isinstance(rows, list) and isinstance(rows[0], dict):
             if "paragraphs" in rows[0]:
-                return list(_squad_rows(rows)), [note("squad_format", "Read as SQuAD: a row per question.")]
-            return rows, [note("rows_under_key", f"The rows are those under {name!r}; the rest is not used.")]
+                return list(_squad_rows(rows)), [
+                    note(Code.SQUAD_FORMAT, "Read as SQuAD: a row per question.")
+                ]
+            return rows, [
+                note(Code.ROWS_UNDER_KEY, f"The rows are those under {name!r}; the rest is not used.")
+            ]
     columns = list(document.values())
     if columns and all(_is_column(c) and len(c) == len(columns[0]) for c in columns):
         return [dict(zip(document, values, strict=True)) for values in zip(*columns, strict=True)], []
@@ -106,6 +110,9 @@ def _read_json_lines(text: str, path: Path) -> Table:
             f"the first is line {broken[0]}. Correct the file."
         )
     issues = by_row(
-        Severity.WARNING, "bad_line", broken, lambda n: f"Row {n} is not JSON and is set aside. Correct it."
+        Severity.WARNING,
+        Code.BAD_LINE,
+        broken,
+        lambda n: f"Row {n} is not JSON and is set aside. Correct it.",
     )
     return table_of("jsonl", numbered, path, issues, unread=len(broken))

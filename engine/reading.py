@@ -9,6 +9,7 @@ from pathlib import Path
 from engine.delimited import read_csv
 from engine.encodings import decode
 from engine.errors import DatasetError
+from engine.findings import Code
 from engine.jsonrows import read_json
 from engine.parquet import read_parquet
 from engine.sheets import MAX_BYTES, Table, note
@@ -77,7 +78,7 @@ def _bytes(path: Path) -> bytes:
 def _read_text(text: str, encoding: str, path: Path) -> Table:
     table = read_json(text, path) if text.lstrip()[0] in "[{" else None
     table = table or read_csv(text, path)
-    said = note("encoding", f"The text is read as {encoding}; check accents, or save the file as UTF-8.")
+    said = note(Code.ENCODING, f"The text is read as {encoding}; check accents, or save the file as UTF-8.")
     issues = table.issues if encoding.startswith("utf") else (*table.issues, said)
     return replace(table, encoding=encoding, issues=issues)
 
@@ -87,5 +88,5 @@ def _with_suffix_note(table: Table, path: Path) -> Table:
     if suffix in SUFFIXES[table.format]:
         return table
     named = f"named .{suffix}" if suffix else "without an extension"
-    said = note("format", f"The file is {named}, but its content is {table.format.upper()}: read as that.")
+    said = note(Code.FORMAT, f"The file is {named}, but its content is {table.format.upper()}: read as that.")
     return replace(table, issues=(*table.issues, said))

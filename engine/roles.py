@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.columns import LONG_WORDS, Kind, Profile, profile
 from engine.errors import DatasetError
-from engine.findings import listed
+from engine.findings import Code, listed
 from engine.records import Issue, Role, Severity, Task
 from engine.sheets import Table
 
@@ -93,12 +93,12 @@ def type_issues(guess: Guess, table: Table) -> list[Issue]:
             kinds = {type(v) for v in table.values(column) if isinstance(v, (str, int, float, bool))}
             if str in kinds and len(kinds) > 1:
                 text = f"Column {column!r} ({role}) mixes numbers and texts; all are used as text."
-                issues.append(Issue(Severity.WARNING, "mixed_types", None, text))
+                issues.append(Issue(Severity.WARNING, Code.MIXED_TYPES, None, text))
     if guess.task is Task.CLASSIFICATION:
         target = guess.roles[Role.TARGET]
         if profile(target, table).kind is Kind.NUMBER:
             text = f"The labels in {target!r} are numbers; they are learned as text. Words may work better."
-            issues.append(Issue(Severity.INFO, "integer_labels", None, text))
+            issues.append(Issue(Severity.INFO, Code.INTEGER_LABELS, None, text))
     return issues
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine.findings import by_row
+from engine.findings import Code, by_row
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.roles import columns_of
 from engine.sheets import Record, Table, parsed, text_of
@@ -31,7 +31,7 @@ SPEAKERS = {
 class _SetAside(Exception):
     """Why a record gives no row: a code, and what follows 'Row 7 ' in the sentence."""
 
-    def __init__(self, code: str, reason: str) -> None:
+    def __init__(self, code: Code, reason: str) -> None:
         super().__init__(reason)
         self.code, self.reason = code, reason
 
@@ -42,9 +42,9 @@ def rows_of(
     """The usable rows of a table, and why the others are none."""
     columns = {role: columns_of(expression, table.columns) for role, expression in roles.items()}
     rows: list[Row] = []
-    aside: dict[str, dict[int, str]] = defaultdict(dict)
+    aside: dict[Code, dict[int, str]] = defaultdict(dict)
 
-    def issues_of(code: str, reasons: Mapping[int, str]) -> list[Issue]:
+    def issues_of(code: Code, reasons: Mapping[int, str]) -> list[Issue]:
         return by_row(
             Severity.WARNING, code, list(reasons), lambda n: f"Row {n} {reasons[n]} and is set aside."
         )
@@ -69,14 +69,14 @@ def _row(
     if Role.TARGET in columns:
         targets = _targets(record.get(columns[Role.TARGET][0]), task)
     if needs_target and not targets:
-        raise _SetAside("missing_target", "has no target")
+        raise _SetAside(Code.MISSING_TARGET, "has no target")
     return Row(number, inputs, targets)
 
 
 def _input(record: Record, role: Role, columns: Iterable[str]) -> str:
     parts = [text for column in columns if (text := _text(record.get(column))) is not None]
     if not parts:
-        raise _SetAside(f"empty_{role}", f"has no {role}")
+        raise _SetAside(Code(f"empty_{role}"), f"has no {role}")
     return "\n".join(parts)
 
 
@@ -91,7 +91,7 @@ def _targets(value: Any, task: Task) -> tuple[str, ...]:
     if task is Task.CLASSIFICATION:
         answers = answers_of(value) if isinstance(value, (list, dict)) else _single(value)
         if len(answers) > 1:
-            raise _SetAside("several_labels", f"has {len(answers)} labels instead of one")
+            raise _SetAside(Code.SEVERAL_LABELS, f"has {len(answers)} labels instead of one")
         return answers
     return answers_of(parsed(value)) if task is Task.QA else _single(_joined(value))
 
@@ -120,9 +120,9 @@ def _conversation_row(number: int, value: Any, needs_target: bool) -> Row:
     if turns and turns[-1]["role"] == "assistant":
         answer = (turns.pop()["content"],)
     elif needs_target:
-        raise _SetAside("missing_target", "does not end with a turn of the assistant")
+        raise _SetAside(Code.MISSING_TARGET, "does not end with a turn of the assistant")
     if not any(turn["role"] == "user" for turn in turns):
-        raise _SetAside("empty_messages", "has no turn of the user before the answer")
+        raise _SetAside(Code.EMPTY_MESSAGES, "has no turn of the user before the answer")
     return Row(number, {Role.MESSAGES: json.dumps(turns, ensure_ascii=False)}, answer)
 
 
@@ -130,16 +130,16 @@ def _turns(value: Any) -> list[dict[str, str]]:
     """Turns as {role, content}, whether written so or as ShareGPT's {from, value}."""
     found = parsed(value)
     if not isinstance(found, list) or not found:
-        raise _SetAside("empty_messages", "has no conversation")
+        raise _SetAside(Code.EMPTY_MESSAGES, "has no conversation")
     turns = []
     for turn in found:
         speaker = turn.get("role", turn.get("from")) if isinstance(turn, Mapping) else None
         content = _content(turn.get("content", turn.get("value"))) if isinstance(turn, Mapping) else None
         role = SPEAKERS.get(str(speaker).strip().lower())
         if role is None:
-            raise _SetAside("unknown_role", f"has a turn by {speaker!r}, neither user nor assistant")
+            raise _SetAside(Code.UNKNOWN_ROLE, f"has a turn by {speaker!r}, neither user nor assistant")
         if content is None:
-            raise _SetAside("empty_messages", "has an empty turn")
+            raise _SetAside(Code.EMPTY_MESSAGES, "has an empty turn")
         turns.append({"role": role, "content": content})
     return turns
 

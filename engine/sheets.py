@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import DatasetError
-from engine.findings import by_row
+from engine.findings import Code, by_row
 from engine.records import Issue, Severity
 
 MAX_BYTES = 50 * 1024 * 1024
@@ -96,7 +96,7 @@ def table_of(
         raise DatasetError(f"{path.name}: row {strange[0]} is no object with named fields. Name the fields.")
     found = by_row(
         Severity.WARNING,
-        "not_an_object",
+        Code.NOT_AN_OBJECT,
         strange,
         lambda n: f"Row {n} is no object with named fields and is set aside.",
     )
@@ -114,5 +114,5 @@ def too_many_rows(path: Path) -> DatasetError:
     return DatasetError(f"{path.name} has more than {MAX_ROWS:,} rows. Take a sample of them.")
 
 
-def note(code: str, message: str) -> Issue:
+def note(code: Code, message: str) -> Issue:
     return Issue(Severity.INFO, code, None, message)

@@ -8,7 +8,7 @@ import pytest
 
 from engine import checks, dataset
 from engine.duplicates import clusters
-from engine.findings import by_row, listed
+from engine.findings import Code, by_row, listed
 from engine.records import Issue, Role, Row, Severity
 from tests.engine.test_dataset import jsonl, labelled, sentence
 from tests.engine.test_prompts import tokenizer
@@ -23,7 +23,7 @@ def codes(issues: list[Issue]) -> list[str]:
 
 
 def test_many_rows_are_named_one_by_one_then_summed_up() -> None:
-    issues = by_row(Severity.WARNING, "some_code", list(range(1, 41)), lambda n: f"Row {n}.")
+    issues = by_row(Severity.WARNING, Code.BAD_LINE, list(range(1, 41)), lambda n: f"Row {n}.")
 
     assert [i.row for i in issues] == [*range(1, 21), None]
     assert issues[-1].message == (
@@ -211,3 +211,8 @@ def test_nearly_all_pairs_above_the_threshold_are_found() -> None:
     found = clusters(texts + changed)
 
     assert sum(found[300 + n] == n for n in range(300)) > 285
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.TARGET])
+def test_every_input_that_may_be_missing_has_a_code(role: Role) -> None:
+    assert Code(f"empty_{role}") in Code

@@ -637,6 +637,7 @@ def test_new_rows_without_the_column_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(400)
 def test_a_hundred_thousand_rows_take_seconds(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     with path.open("w", newline="", encoding="utf-8") as file:
