@@ -20,8 +20,9 @@ def _choose(version: str) -> tuple[str, Method]:
     grid = grids.get(version)
     with st.container(horizontal=True, key="choice"):
         model = st.selectbox("Model", grid.models, key="explore_model", bind="query-params", width=280)
+        methods = [Method(name) for name in grid.manifest["methods"]]
         method = st.segmented_control(
-            "Method", [Method(name) for name in grid.manifest["methods"]], default=Method.LORA,
+            "Method", methods, default=methods[0],
             key="explore_method", bind="query-params", required=True, format_func=words.method,
         )  # fmt: skip
     return model, Method(method)
@@ -67,11 +68,11 @@ with problems.shown():
     model, method = _choose(version)
     found = shortlist.recommend(models.get(model), method, 64)
     covered = figures.coverage_info(found.ranking)
-    st.header(covered.title, anchor=False)
+    st.header(covered.finding, anchor=False)
     if found.ranking is not None:
         _evidence(found.ranking, version, found.evidence)
         left, right = st.columns([2, 3], gap="large")
-        left.plotly_chart(figures.coverage_figure(covered), key="coverage", config=PLAIN)
+        left.plotly_chart(figures.coverage_figure(covered, method), key="coverage", config=PLAIN)
         with right:
             _table(found.ranking)
         heat = figures.heat_figure(figures.heat_info(found.ranking))

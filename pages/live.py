@@ -14,9 +14,10 @@ from jobs import collector, stack, tasks
 
 UPLOADS_KEPT_SECONDS = 7 * 86_400
 SAMPLE_STUDY = Path(__file__).resolve().parents[1] / "samples" / "study"
+NOT_STARTED = "The job queue is not started. Serve the pages with `python cli.py serve`."
 
 _stack: stack.Stack | None = None
-_stack_problem: str | None = "The job queue is not started. Serve the pages with `python cli.py serve`."
+_stack_problem: str | None = NOT_STARTED
 
 
 def start() -> None:
@@ -37,10 +38,11 @@ def start() -> None:
 
 def stop() -> None:
     """Called once, after the last page."""
-    global _stack
+    global _stack, _stack_problem
     if _stack is not None:
         _stack.leave()
         _stack = None
+    _stack_problem = NOT_STARTED
     collector.stop()
 
 

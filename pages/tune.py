@@ -8,7 +8,7 @@ from pages import problems, tune_configs, tune_cost, tune_data, tune_model, tune
 st.title("Tune", anchor=False)
 left, right = st.columns([2, 1], gap="medium")
 understood = plan = options = model = None
-missing = "Choose a file or a sample"
+missing = ""
 
 with left:
     st.header("1 Data", anchor=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import psutil
 import streamlit as st
@@ -20,12 +20,21 @@ STUDIES_LOOKED_AT = 5
 
 def of_runs(specs: Sequence[RunSpec], data: Dataset) -> Estimate:
     """The estimate of some runs, from this machine's own earlier runs where there are any."""
+    what = tuple((spec.kind, spec.config and spec.config.to_json()) for spec in specs)
     first = specs[0]
-    past = _past(first.model, first.method, first.task)
-    return estimate.estimate_study(specs, data, past, stack.worker_count(settings.current()))
+    return _estimate(
+        (what, first.model, first.method, first.train_size, first.template, data.id), specs, data
+    )
 
 
 @st.cache_data(ttl=15, show_spinner=False)
+def _estimate(key: tuple[Hashable, ...], _specs: Sequence[RunSpec], _data: Dataset) -> Estimate:
+    """`key` says all that the runs' cost depends on: their ids, new for each plan, are no part of it."""
+    past = _past(_specs[0].model, _specs[0].method, _specs[0].task)
+    workers = max(1, stack.worker_count(settings.current()))
+    return estimate.estimate_study(_specs, _data, past, workers)
+
+
 def _past(model: str, method: Method, task: Task) -> list[RunResult]:
     store = collector.store()
     alike = [

@@ -1,0 +1,125 @@
+"""Studies: the list, and one study from running to verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.artifacts import Artifacts
+from engine.records import RunResult, RunStatus, Study
+from jobs import collector
+from tests import studies
+from tests.pages.conftest import finished_study, opened, texts
+
+
+@pytest.fixture
+def finished(served: Artifacts) -> Study:
+    """A study that has ended, known to the database."""
+    study, _ = finished_study(served)
+    collector.stop()
+    collector.start()
+    return study
+
+
+def test_without_a_study_the_list_points_to_tune(app: AppTest) -> None:
+    opened(app, "studies")
+
+    assert "No study yet" in texts(app)
+    assert not app.exception
+
+
+def test_the_list_shows_name_status_and_best_score(finished: Study, app: AppTest) -> None:
+    opened(app, "studies")
+
+    seen = texts(app).replace("\\", "")
+    assert "Finished" in seen
+    assert "Accuracy 90.3 (" in seen
+    assert not app.exception
+
+
+def test_a_study_opens_by_its_address_and_says_first_which_model_to_use(
+    finished: Study, app: AppTest
+) -> None:
+    opened(app, "studies", study=finished.study)
+
+    seen = texts(app).replace("\\", "")
+    assert "#### Use shortlist 1 (lr 3e-3, 3 epochs, batch 8, r 8, alpha 16): accuracy 90.3 points" in seen
+    assert not app.exception
+
+
+def test_runs_are_listed_with_scores_and_their_distance_from_the_winner(
+    finished: Study, app: AppTest
+) -> None:
+    opened(app, "studies", study=finished.study)
+
+    table = app.dataframe(key="runs").value
+    assert list(table["run"]) == ["untuned base", "default", "shortlist 1"]
+    assert list(table["gap"])[2] == "winner"
+    assert list(table["gap"])[0].startswith("69.9 (")
+
+
+def test_an_unknown_study_is_named_in_one_sentence(app: AppTest) -> None:
+    opened(app, "studies", study="s-20260101-zzzzzz")
+
+    assert "There is no study s-20260101-zzzzzz" in app.error[0].value.replace("\\", "")
+    assert not app.exception
+
+
+def test_a_foreign_address_reaches_no_file(app: AppTest) -> None:
+    opened(app, "studies", study="../../etc/passwd")
+
+    assert "A study id looks like" in app.error[0].value.replace("\\", "")
+
+
+def test_a_failed_run_shows_its_cause(served: Artifacts, app: AppTest) -> None:
+    study = studies.write(served)
+    served.write_result(RunResult(study.runs[0], 1, RunStatus.FAILED, error="The loss is not finite."))
+
+    opened(app, "studies", study=study.study)
+
+    assert "failed: The loss is not finite." in texts(app).replace("\\", "")
+    assert not app.exception
+
+
+def test_delete_can_be_undone(finished: Study, served: Artifacts, app: AppTest) -> None:
+    opened(app, "studies", study=finished.study)
+
+    app.button(key="delete").click().run()
+    assert served.read_study(finished.study).deleted
+    app.button(key="undo").click().run()
+
+    assert not served.read_study(finished.study).deleted
+    assert app.title[0].value == "tickets"
+    assert not app.exception
+
+
+def test_a_study_is_renamed_and_noted(finished: Study, served: Artifacts, app: AppTest) -> None:
+    opened(app, "studies", study=finished.study)
+
+    app.text_input(key=f"name_{finished.study}").set_value("Spring tickets")
+    app.text_area(key=f"note_{finished.study}").set_value("second try")
+    app.button(key="save_name").click().run()
+
+    found = served.read_study(finished.study)
+    assert (found.name, found.note) == ("Spring tickets", "second try")
+    assert not app.exception
+
+
+def test_a_duplicate_waits_for_its_launch(finished: Study, served: Artifacts, app: AppTest) -> None:
+    opened(app, "studies", study=finished.study)
+
+    app.button(key="duplicate").click().run()
+
+    assert app.button(key="launch_copy").label == "Launch it"
+    assert len(served.studies()) == 2
+    assert not app.exception
+
+
+def test_names_are_never_markdown(served: Artifacts, app: AppTest) -> None:
+    study = studies.write(served, replace(studies.study(), name="![x](http://evil) :red[hot]"))
+
+    opened(app, "studies", study=study.study)
+
+    assert app.title[0].value == r"\!\[x\]\(http\://evil\) \:red\[hot\]"

@@ -1,0 +1,90 @@
+"""Tune: what a person sees between choosing a file and the start of a study."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from engine.artifacts import Artifacts
+from engine.records import RunKind
+from tests.pages.conftest import texts
+
+
+@pytest.fixture
+def tickets(app: AppTest) -> AppTest:
+    """The sample of support tickets, full fine-tuning."""
+    app.segmented_control(key="origin").set_value("A sample").run()
+    app.segmented_control(key="method").set_value("full")
+    return app.pills(key="sample").set_value("support_tickets.csv").run()
+
+
+def test_an_empty_page_names_the_first_step(app: AppTest) -> None:
+    button = app.button(key="launch")
+
+    assert button.label == "Choose a file or a sample"
+    assert button.disabled
+    assert not app.exception
+
+
+def test_a_sample_is_understood_and_ready_after_two_clicks(tickets: AppTest) -> None:
+    assert tickets.selectbox(key="task").value == "classification"
+    assert "labels for 'message'" in texts(tickets).replace("\\", "")
+    assert tickets.button(key="launch").label.startswith("Train 3 configs and the default, about ")
+    assert not tickets.button(key="launch").disabled
+    assert not tickets.exception
+
+
+def test_k_changes_what_the_button_says_and_the_plan_names_the_difference(tickets: AppTest) -> None:
+    tickets.slider(key="k").set_value(1).run()
+
+    assert tickets.button(key="launch").label.startswith("Train 1 config and the default")
+    assert "k = 1" in texts(tickets)
+
+
+def test_a_wrong_column_is_refused_in_a_sentence_and_nothing_can_be_launched(tickets: AppTest) -> None:
+    tickets.selectbox(key="role_classification_target").set_value("message").run()
+
+    assert len(tickets.error) == 1
+    assert tickets.button(key="launch").disabled
+    assert not tickets.exception
+
+
+def test_a_template_without_the_text_is_refused(tickets: AppTest) -> None:
+    area = next(area for area in tickets.text_area if str(area.key).startswith("template_"))
+    area.set_value("Label:").run()
+
+    assert "{source}" in tickets.error[0].value.replace("\\", "")
+    assert tickets.button(key="launch").label == "Correct what is marked"
+
+
+def test_the_learned_part_of_the_prompt_is_marked_and_rows_are_never_markup(app: AppTest) -> None:
+    rows = "".join(f"<b>tall</b> one {i},<i>up</i>\nsmall one {i},down\n" for i in range(30))
+    app.file_uploader(key="file").upload("rows.csv", f"text,label\n{rows}".encode(), "text/csv").run()
+
+    shown = next(str(html.value) for html in app.get("html") if 'class="prompt"' in str(html.value))
+    assert "<mark> &lt;i&gt;up&lt;/i&gt;</mark>" in shown
+    assert "<b>tall</b>" not in shown
+    assert not app.exception
+
+
+def test_an_unusable_file_is_refused_in_a_sentence(app: AppTest) -> None:
+    app.file_uploader(key="file").upload("rows.csv", b"text,label\n", "text/csv").run()
+
+    assert "has a header but no rows" in app.error[0].value.replace("\\", "")
+    assert app.button(key="launch").disabled
+    assert not app.exception
+
+
+def test_launch_keeps_the_dataset_queues_every_run_and_opens_the_study(
+    tickets: AppTest, served: Artifacts
+) -> None:
+    tickets.slider(key="k").set_value(1).run()
+    tickets.button(key="launch").click().run()
+
+    (study,) = served.studies()
+    specs = [served.read_spec(run) for run in served.read_study(study).runs]
+    assert [spec.kind for spec in specs].count(RunKind.SHORTLIST) == 1
+    assert (served.datasets_root / "datasets" / specs[0].dataset).is_dir()
+    assert tickets.title[0].value == "support\\_tickets"
+    assert "Waiting" in str(tickets.dataframe(key="runs").value)
+    assert not tickets.exception
