@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,8 +11,6 @@ from engine.loading import computes_in_bfloat16
 
 TOKENS_PER_BATCH = 16_384  # prompt and answer tokens held at once
 ROWS_PER_BATCH = 128
-
-Tick = Callable[[int, int], None]
 
 
 def generate(model: Any, prompts: Sequence[Sequence[int]], eos: int, pad: int, most: int) -> list[list[int]]:
