@@ -9,7 +9,7 @@ from engine.columns import LONG_WORDS, Kind, Profile, profile
 from engine.errors import DatasetError
 from engine.findings import Code, listed
 from engine.records import Issue, Role, Severity, Task
-from engine.sheets import Table
+from engine.sheets import Table, text_of
 
 TASK_ROLES: dict[Task, tuple[Role, ...]] = {
     Task.CLASSIFICATION: (Role.SOURCE, Role.TARGET),
@@ -90,8 +90,8 @@ def type_issues(guess: Guess, table: Table) -> list[Issue]:
     issues = []
     for role, expression in guess.roles.items():
         for column in columns_of(expression, table.columns):
-            kinds = {type(v) for v in table.values(column) if isinstance(v, (str, int, float, bool))}
-            if str in kinds and len(kinds) > 1:
+            there = (value for value in table.values(column) if text_of(value) is not None)
+            if {str} < {type(value) for value in there if isinstance(value, (str, int, float))}:
                 text = f"Column {column!r} ({role}) mixes numbers and texts; all are used as text."
                 issues.append(Issue(Severity.WARNING, Code.MIXED_TYPES, None, text))
     if guess.task is Task.CLASSIFICATION:
@@ -112,7 +112,10 @@ def _role(name: str) -> Role:
 def _check_columns(given: Mapping[Role, str], columns: Sequence[str]) -> None:
     used: dict[str, Role] = {}
     for role, expression in given.items():
-        for column in columns_of(expression, columns):
+        parts = columns_of(expression, columns)
+        if len(parts) > 1 and role in (Role.TARGET, Role.MESSAGES):
+            raise DatasetError(f"The role {role} takes one column, not {listed(parts)}. Choose one.")
+        for column in parts:
             if column not in columns:
                 raise DatasetError(
                     f"There is no column {column!r} for the role {role}; the file has {listed(columns, 30)}."

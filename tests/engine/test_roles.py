@@ -131,7 +131,10 @@ def test_the_label_in_words_is_preferred_to_its_number() -> None:
 def test_columns_of_mixed_types_are_said() -> None:
     found = table(text=SENTENCES, label=["a", 1, "b"] * 12)
 
+    gaps = table(text=SENTENCES, label=["a", float("nan"), "b"] * 12)
+
     assert [i.code for i in roles.type_issues(roles.guess(found), found)] == ["mixed_types"]
+    assert roles.type_issues(roles.guess(gaps), gaps) == []
 
 
 @pytest.mark.parametrize(
@@ -252,6 +255,7 @@ def test_a_role_without_a_column_is_named() -> None:
         ({"txt": "text"}, "There is no role 'txt'; roles are source"),
         ({"source": "text", "target": "text"}, "cannot be both source and target"),
         ({"question": "text", "source": "label"}, "no role source"),
+        ({"target": "text+label"}, "takes one column, not text and label"),
     ],
 )
 def test_an_impossible_choice_is_refused_in_one_sentence(chosen: dict[Any, str], message: str) -> None:
