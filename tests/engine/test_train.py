@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine import dataset, loading, models, train
+from engine import dataset, finetune, loading, models, train
 from engine.dataset import Dataset
+from engine.encode import encoder
 from engine.errors import TrainingError
 from engine.metrics import METRICS
 from engine.records import Config, Method, RunKind, RunResult, RunSpec, RunStatus, Task
-from engine.watch import Kept, StopMode, check_finite
+from engine.watch import Hooks, Kept, StopMode, check_finite
 from tests import tiny
 
 MODEL = "shortlist-tiny-1m"
@@ -341,3 +342,28 @@ def test_rows_longer_than_the_limit_are_counted(colours: Dataset, tmp_path: Path
 
     assert result.status is RunStatus.FINISHED
     assert 0 < result.facts["truncated_rows"] <= result.facts["train_rows"]
+
+
+@pytest.mark.parametrize("config", [replace(FULL, num_train_epochs=1), replace(LORA, num_train_epochs=1)])
+def test_the_loss_at_each_step_is_that_of_plain_trl(config: Config, colours: Dataset, tmp_path: Path) -> None:
+    from trl import SFTTrainer
+
+    folder = models.FOLDER / MODEL
+    tokenizer = loading.load_tokenizer(folder)
+    rows = colours.split("train")
+    text = encoder(colours.task, tokenizer, rows, colours.labels)
+    encoded = [text.encode(row) for row in rows]
+    hooks = Hooks(lambda kind, data: None, lambda: None, lambda model, epoch: None)
+
+    ours = finetune.finetune(loading.load_model(folder), tokenizer, encoded, config, 0, hooks).log_history
+    plain = SFTTrainer(
+        model=loading.load_model(folder),
+        args=finetune._arguments(config, 0, str(tmp_path), len(ours), 0),
+        train_dataset=finetune._table(encoded),
+        processing_class=tokenizer,
+        peft_config=finetune._adapter(config),
+    )
+    plain.train()
+
+    theirs = [entry["loss"] for entry in plain.state.log_history if "loss" in entry]
+    assert [entry["loss"] for entry in ours] == pytest.approx(theirs, rel=0.02)
