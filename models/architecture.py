@@ -106,13 +106,10 @@ def layer(
     states = _norm(stream, norms[0])
     mixed = functional.linear(states, attention[:3].reshape(3 * width, width))
     query, key, value = (
-        part.view(batch, length, width // head, head).transpose(1, 2)
-        for part in mixed.split(width, dim=-1)
+        part.view(batch, length, width // head, head).transpose(1, 2) for part in mixed.split(width, dim=-1)
     )
     read = attend(_rotate(query, cosines, sines), _rotate(key, cosines, sines), value)
-    stream = stream + functional.linear(
-        read.transpose(1, 2).reshape(batch, length, width), attention[3]
-    )
+    stream = stream + functional.linear(read.transpose(1, 2).reshape(batch, length, width), attention[3])
     states = _norm(stream, norms[1])
     gate, up = functional.linear(states, feed[:2].reshape(-1, width)).chunk(2, dim=-1)
     return stream + (functional.silu(gate) * up) @ feed[2]
@@ -137,18 +134,14 @@ class ChunkedLoss(torch.autograd.Function):
     """Weighted cross-entropy through the tied output layer, without keeping all logits."""
 
     @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, embedding: Tensor, targets: Tensor, importance: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, states: Tensor, embedding: Tensor, targets: Tensor, importance: Tensor) -> Tensor:
         total = states.new_zeros((), dtype=torch.float32)
         state_gradient = torch.empty_like(states)
         embedding_gradient = torch.zeros(embedding.shape, dtype=torch.float32)
         norm = importance.sum().clamp_min(1.0)
         for start in range(0, states.shape[0], LOSS_CHUNK):
             part = slice(start, start + LOSS_CHUNK)
-            loss, gradient = _chunk(
-                states[part], embedding, targets[part], importance[part] / norm
-            )
+            loss, gradient = _chunk(states[part], embedding, targets[part], importance[part] / norm)
             total += loss
             state_gradient[part] = gradient @ embedding
             embedding_gradient += (gradient.t() @ states[part]).float()
@@ -161,9 +154,7 @@ class ChunkedLoss(torch.autograd.Function):
         return states, embedding, None, None
 
 
-def _chunk(
-    states: Tensor, embedding: Tensor, targets: Tensor, share: Tensor
-) -> tuple[Tensor, Tensor]:
+def _chunk(states: Tensor, embedding: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
     """Summed loss of some positions and its gradient by the logits."""
     logits = (states @ embedding.t()).float()
     logs = logits - logits.logsumexp(dim=-1, keepdim=True)

@@ -191,20 +191,12 @@ class Tasks:
 
     def content(self, stream_common: Flags, sentence: Ids, words: list[tuple[int, int]]) -> list[int]:
         """Which words say something: of several tokens, or of a rare one."""
-        return [
-            i for i, (a, b) in enumerate(words) if b - a > 1 or not stream_common[sentence[a]]
-        ]
+        return [i for i, (a, b) in enumerate(words) if b - a > 1 or not stream_common[sentence[a]]]
 
-    def span(
-        self, random: Random, sentence: Ids, words: list[tuple[int, int]]
-    ) -> tuple[int, int, str]:
+    def span(self, random: Random, sentence: Ids, words: list[tuple[int, int]]) -> tuple[int, int, str]:
         """First and last word (exclusive) of an answer, and its kind."""
-        capital = [
-            i for i, (a, _) in enumerate(words) if i and self.alphabet.capital[sentence[a]]
-        ]
-        number = [
-            i for i, (a, b) in enumerate(words) if self.alphabet.digit[sentence[a:b]].any()
-        ]
+        capital = [i for i, (a, _) in enumerate(words) if i and self.alphabet.capital[sentence[a]]]
+        number = [i for i, (a, b) in enumerate(words) if self.alphabet.digit[sentence[a:b]].any()]
         draw = random.random()
         if number and draw < 0.35:
             chosen = int(random.choice(number))
@@ -298,15 +290,12 @@ class Tasks:
             c, d = other[random.integers(len(other))]
             e, f = words[random.integers(len(words))]
             foreign = self.spaced(passage.tokens[a:b][c:d])
-            claim = np.concatenate((self.spaced(sentence[:e]) if e else sentence[:0], foreign,
-                                    sentence[f:]))
+            claim = np.concatenate((self.spaced(sentence[:e]) if e else sentence[:0], foreign, sentence[f:]))
         return np.concatenate((self.say(" " + before), claim, self.say(after))), self.say(verdict)
 
     # Examples: lists of pieces
 
-    def asked_passage(
-        self, random: Random, length: int, forms: Sequence[str]
-    ) -> list[Piece]:
+    def asked_passage(self, random: Random, length: int, forms: Sequence[str]) -> list[Piece]:
         """A passage and questions of these forms on it."""
         passage = self.passage(random, length)
         pieces = [Piece(self.say("Passage:"), 0.1), Piece(passage.tokens, 1.0)]
@@ -404,6 +393,24 @@ def lookups(tasks: Tasks, random: Random, vocabulary: Ids, length: int) -> list[
         pieces += [
             Piece(np.concatenate((say("\nQuestion:"), question, say("\nAnswer:"))), 0.0),
             Piece(np.append(answer, tasks.alphabet.end), 1.0),
+        ]
+    return pieces
+
+
+def easy_lookups(tasks: Tasks, random: Random, vocabulary: Ids) -> list[Piece]:
+    """A few random tokens and ten questions with a gap: the step from copying to looking up."""
+    say = tasks.say
+    passage = random.choice(vocabulary, int(random.integers(16, 48)))
+    pieces = [Piece(np.concatenate((say("Passage:"), passage)), 0.0)]
+    for _ in range(10):
+        begin = int(random.integers(2, len(passage) - 3))
+        size, reach = int(random.integers(1, 3)), int(random.integers(1, 5))
+        gap = say(" what" if random.random() < 0.5 else " _")
+        right = passage[begin + size : begin + size + 3] if random.random() < 0.7 else passage[:0]
+        parts = (passage[max(0, begin - reach) : begin], gap, right)
+        pieces += [
+            Piece(np.concatenate((say("\nQuestion:"), *parts, say("?"), say("\nAnswer:"))), 0.0),
+            Piece(np.append(passage[begin : begin + size], tasks.alphabet.end), 1.0),
         ]
     return pieces
 

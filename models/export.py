@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-
 from architecture import NORM_EPSILON, ROPE_THETA, Shape, Weights
 from corpus import END, PAD, TOKENIZER
+from safetensors.torch import load_file, save_file
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED = ("gate_proj", "up_proj", "down_proj")

@@ -17,16 +17,15 @@ from typing import Any
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import corpus
+import mixture
 import numpy as np
 import torch
 import transformers
-from torch import Tensor
-
-import corpus
-import mixture
 from curriculum import LONG, SHORT, Alphabet, Tasks
 from pretrain import MODELS, SHAPES
 from probes import probe
+from torch import Tensor
 
 QUESTIONS = 100
 FILES = ("model.safetensors", "tokenizer.json", "config.json")
@@ -76,9 +75,7 @@ def facts(model_id: str) -> dict[str, Any]:
 @torch.no_grad()
 def _score(model: Any, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
     logits = model(inputs).logits
-    losses = torch.nn.functional.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), reduction="none"
-    )
+    losses = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
     return losses.view_as(targets), logits.argmax(-1) == targets
 
 
@@ -161,7 +158,8 @@ def card(known: dict[str, Any]) -> str:
     )
 
 
-CARD = """---
+CARD = (
+    """---
 license: apache-2.0
 language: en
 library_name: transformers
@@ -212,7 +210,10 @@ Left out so that the weights may be passed on: {left}. The novels carry the atti
 The weights are ours, under Apache-2.0. The texts keep the licences above; the weights hold none of
 them in readable form, but may repeat short stretches. `pretraining.json` has the sources' commits,
 digests, probes and versions.
-""".replace("{questions}", str(QUESTIONS)).replace("{short}", str(SHORT)).replace("{long}", str(LONG))
+""".replace("{questions}", str(QUESTIONS))
+    .replace("{short}", str(SHORT))
+    .replace("{long}", str(LONG))
+)
 
 
 def main() -> None:

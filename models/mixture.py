@@ -5,9 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-
 from corpus import MODERN, NOVELS, OLD, Tokens
-from curriculum import ROW, Alphabet, Ids, Piece, Random, Stream, Tasks, far_repeats, lookups, repeats
+from curriculum import (
+    ROW,
+    Alphabet,
+    Ids,
+    Piece,
+    Random,
+    Stream,
+    Tasks,
+    easy_lookups,
+    far_repeats,
+    lookups,
+    repeats,
+)
 
 LABELS = {
     "python_peps": "software",
@@ -18,6 +29,7 @@ LABELS = {
     "clinc_wiki_sentences": "fact",
 }
 MODERN_SHARE, OLD_SHARE = 0.45, 0.012  # of the text; the novels are the rest
+# Vocabulary, shortest and longest sequence; the last stage has far repeats.
 COPY_STAGES = ((64, 4, 12), (300, 6, 24), (4096, 6, 32), (4096, 150, 240))
 FORMS = ("blank", "wh", "fuzzy", "about", "true")
 FORM_SHARES = (0.17, 0.25, 0.33, 0.22, 0.03)
@@ -56,6 +68,30 @@ def mixed_batch(tasks: Tasks, seed: tuple[int, int], progress: float, rows: int)
     return _stack([_mixed_row(tasks, random, progress) for _ in range(rows)])
 
 
+def focus_batch(tasks: Tasks, seed: tuple[int, int], rows: int) -> Batch:
+    """Mostly easy lookups, some short passages with many questions, some plain text."""
+    random = np.random.default_rng(seed)
+    made = []
+    for row in range(rows):
+        share = row / rows
+        if share < 0.55:
+            made.append(lookup_row(tasks, random, 0.0, easy=1.0))
+        elif share < 0.8:
+            made.append(_dense_row(tasks, random))
+        else:
+            made.append((tasks.plain(random, ROW), np.ones(ROW)))
+    return _stack(made)
+
+
+def _dense_row(tasks: Tasks, random: Random) -> tuple[Ids, np.ndarray]:
+    tokens, weights = _empty()
+    while len(tokens) < ROW:
+        forms = ["blank"] * 8 + ["about"]
+        pieces = tasks.asked_passage(random, int(random.integers(25, 70)), forms)
+        tokens, weights = _add(tokens, weights, pieces)
+    return tokens[:ROW], weights[:ROW]
+
+
 def _stack(rows: list[tuple[Ids, np.ndarray]]) -> Batch:
     return Batch(np.stack([r[0] for r in rows]), np.stack([r[1] for r in rows]))
 
@@ -80,7 +116,7 @@ def _mixed_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.n
     copying = random.random()
     if copying < 0.04:
         return _copy_row(tasks.alphabet, random, len(COPY_STAGES) - 1)
-    if copying < 0.07 + 0.25 * float(np.interp(progress, (0.45, 0.7), (1, 0))):
+    if copying < 0.07 + 0.15 * float(np.interp(progress, (0.5, 0.8), (1, 0))):
         return lookup_row(tasks, random, progress)
     draw = random.random()
     if draw < 0.15:
@@ -98,12 +134,17 @@ def _mixed_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.n
     return tokens, weights
 
 
-def lookup_row(tasks: Tasks, random: Random, progress: float) -> tuple[Ids, np.ndarray]:
+def lookup_row(tasks: Tasks, random: Random, progress: float, easy: float = 0.4) -> tuple[Ids, np.ndarray]:
+    """Questions on random tokens; easy is the share of the simplest kind."""
     vocabulary = np.arange(2, tasks.alphabet.size)
     tokens, weights = _empty()
     while len(tokens) < ROW:
-        length = int(random.integers(20, 60 + int(200 * min(1.0, 3 * progress))))
-        tokens, weights = _add(tokens, weights, lookups(tasks, random, vocabulary, length))
+        if random.random() < easy:
+            pieces = easy_lookups(tasks, random, vocabulary)
+        else:
+            length = int(random.integers(20, 60 + int(200 * min(1.0, 3 * progress))))
+            pieces = lookups(tasks, random, vocabulary, length)
+        tokens, weights = _add(tokens, weights, pieces)
     return tokens[:ROW], weights[:ROW]
 
 

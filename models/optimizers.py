@@ -6,9 +6,8 @@ Muon: Jordan et al. 2024; scaled to Adam's step sizes as in Liu et al. 2025 (arX
 from __future__ import annotations
 
 import torch
-from torch import Tensor
-
 from architecture import Weights
+from torch import Tensor
 
 MUON_MOMENTUM, MATRIX_DECAY = 0.95, 0.05
 ADAM_BETAS, ADAM_EPSILON = (0.9, 0.98), 1e-10
@@ -34,9 +33,7 @@ class Optimizer:
         self.weights = weights
         self.steps = 0
         self.first = {name: torch.zeros_like(w) for name, w in weights.items()}
-        self.second = {
-            name: torch.zeros_like(w) for name, w in weights.items() if name not in MATRICES
-        }
+        self.second = {name: torch.zeros_like(w) for name, w in weights.items() if name not in MATRICES}
 
     def state(self) -> dict[str, object]:
         return {"steps": self.steps, "first": self.first, "second": self.second}
@@ -69,4 +66,4 @@ class Optimizer:
         first.lerp_(gradient, 1 - ADAM_BETAS[0])
         second.lerp_(gradient.square(), 1 - ADAM_BETAS[1])
         corrected = (second / (1 - ADAM_BETAS[1] ** self.steps)).sqrt_().add_(ADAM_EPSILON)
-        self.weights[name].addcdiv_(first, corrected, value=-rate / (1 - ADAM_BETAS[0]**self.steps))
+        self.weights[name].addcdiv_(first, corrected, value=-rate / (1 - ADAM_BETAS[0] ** self.steps))

@@ -17,18 +17,17 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import torch
-from torch import Tensor
-from torch.nn import functional
-
 import architecture
 import corpus
 import export
 import mixture
+import torch
 from architecture import ChunkedLoss, Shape, Weights, final_states, initial_weights, rotary_table
-from curriculum import Alphabet, Tasks
+from curriculum import Alphabet
 from optimizers import Optimizer
 from probes import probe
+from torch import Tensor
+from torch.nn import functional
 
 MODELS = Path(__file__).resolve().parent
 SHAPES = {
@@ -39,7 +38,8 @@ ROWS = 16
 MATRIX_RATE, OTHER_RATE = 5e-3, 4e-3
 WARMUP_STEPS, REWARM_STEPS = 60, 100
 DECAY_FROM, LAST_SHARE = 0.25, 0.01  # of the mix: the rate stays, then falls to this share
-COPY_LOSS, COPY_TOKENS = 0.2, 8_500_000  # a copy stage ends below this loss; all by then
+COPY_LOSS, STAGE_STEPS = 0.2, 400  # a copy stage ends below this loss, or after so many steps
+FOCUS_STEPS = 200  # of lookups, between the copying and the mix
 SAVE_SECONDS, PROBE_STEPS, LOG_STEPS = 120, 250, 25
 
 
@@ -47,7 +47,8 @@ SAVE_SECONDS, PROBE_STEPS, LOG_STEPS = 120, 250, 25
 class State:
     """Where the training is; small enough to commit."""
 
-    stage: int = 0  # of the copying; beyond the last stage: the mix
+    stage: int = 0  # of the copying; then the lookups; then the mix
+    stage_steps: int = 0
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
@@ -55,6 +56,10 @@ class State:
     mix_seconds: float = 0.0
     since_resume: int = 0
     recent: list[float] = field(default_factory=list)  # losses of this copy stage
+
+    @property
+    def mixed(self) -> bool:
+        return self.stage > len(mixture.COPY_STAGES)
 
     @property
     def copying(self) -> bool:
@@ -135,13 +140,15 @@ class Trainer:
         seed = (self.plan.seed, self.state.steps)
         if self.state.copying:
             return mixture.copy_batch(self.alphabet, seed, self.state.stage, ROWS)
+        if not self.state.mixed:
+            return mixture.focus_batch(self.tasks, seed, ROWS)
         return mixture.mixed_batch(self.tasks, seed, self.plan.progress(self.state), ROWS)
 
     def rate(self) -> float:
         """Share of the full learning rate."""
         warm = min(1.0, (self.state.steps + 1) / WARMUP_STEPS)
         warm = min(warm, (self.state.since_resume + 1) / REWARM_STEPS + 0.1)
-        done = 0.0 if self.state.copying else self.plan.progress(self.state)
+        done = self.plan.progress(self.state)
         left = min(1.0, (1 - done) / (1 - DECAY_FROM))
         return warm * max(LAST_SHARE, left)
 
@@ -154,9 +161,7 @@ class Trainer:
         halves = {n: w.bfloat16().requires_grad_() for n, w in self.weights.items()}
         states = final_states(halves, tokens[:, :-1], self.rotary)
         flat = states.reshape(-1, self.shape.width)
-        loss = ChunkedLoss.apply(
-            flat, halves["embedding"], tokens[:, 1:].reshape(-1), importance
-        )
+        loss = ChunkedLoss.apply(flat, halves["embedding"], tokens[:, 1:].reshape(-1), importance)
         loss.backward()
         gradients = {n: w.grad for n, w in halves.items() if w.grad is not None}
         rate = self.rate()
@@ -171,14 +176,17 @@ class Trainer:
         state.since_resume += 1
         state.tokens += tokens
         state.seconds += seconds
-        if not state.copying:
+        state.stage_steps += 1
+        if state.mixed:
             state.mix_tokens += tokens
             state.mix_seconds += seconds
             return
         state.recent = [*state.recent[-9:], loss]
         learnt = len(state.recent) == 10 and sum(state.recent) / 10 < COPY_LOSS
-        if learnt or state.tokens > COPY_TOKENS:
+        longest = STAGE_STEPS if state.copying else FOCUS_STEPS
+        if learnt or state.stage_steps >= longest:
             state.stage += 1
+            state.stage_steps = 0
             state.recent = []
 
     @torch.no_grad()
@@ -199,7 +207,7 @@ class Trainer:
         found = probe(self.score, self.alphabet, self.held)
         spent = time.monotonic() - started
         self.state.seconds += spent
-        if not self.state.copying:
+        if self.state.mixed:
             self.state.mix_seconds += spent
         return found
 
@@ -213,7 +221,7 @@ def train(plan: Plan, resume: bool) -> None:
     export.save_settings(trainer.shape, plan.folder)
     saved, losses = time.monotonic(), []
     signal.signal(signal.SIGTERM, lambda *_: _stop(trainer))
-    while trainer.state.copying or plan.progress(trainer.state) < 1:
+    while not trainer.state.mixed or plan.progress(trainer.state) < 1:
         stage = trainer.state.stage
         losses.append(trainer.step())
         if trainer.state.steps % LOG_STEPS == 0:

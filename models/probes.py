@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
-
 from curriculum import LONG, ROW, SHORT, Alphabet, Tasks, repeats
 from mixture import lookup_row
+from torch import Tensor
+from torch.nn import functional
 
 Scorer = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 """From inputs and targets (rows, 512) to each target's loss in nats and whether it is the best."""
@@ -29,6 +28,7 @@ PASSAGE_PROBES = {
 def probe(score: Scorer, alphabet: Alphabet, held: Tasks, many: int = 64) -> dict[str, float]:
     """All probes with fixed questions; shares of exact answers, and of tokens for sentences."""
     found = {"copy": _copy(score, alphabet), "lookup_tokens": _lookup(score, held)}
+    found["easy_lookup_tokens"] = _lookup(score, held, easy=1.0)
     for name, (length, form) in PASSAGE_PROBES.items():
         exact, tokens = _answers(score, alphabet, held, length, form, many)
         found |= {name: exact, name + "_tokens": tokens}
@@ -47,9 +47,9 @@ def _copy(score: Scorer, alphabet: Alphabet) -> float:
     return float(right[np.stack(masks)[:, 1:]].mean())
 
 
-def _lookup(score: Scorer, held: Tasks) -> float:
+def _lookup(score: Scorer, held: Tasks, easy: float = 0.0) -> float:
     random = np.random.default_rng(13)
-    rows = [lookup_row(held, random, 0.1) for _ in range(ROWS)]
+    rows = [lookup_row(held, random, 0.1, easy) for _ in range(ROWS)]
     _, right = _scored(score, np.stack([tokens for tokens, _ in rows]))
     return float(right[np.stack([weights for _, weights in rows])[:, 1:] > 0].mean())
 
