@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from engine.checks import listed
 from engine.coverage import rank_configs
+from engine.findings import listed
 from engine.metrics import TITLES
 from engine.records import Method, Task
 

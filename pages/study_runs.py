@@ -15,7 +15,7 @@ from jobs.views import RunView, StudyView
 from pages import words
 
 COLUMNS = {
-    "run": st.column_config.TextColumn("Run", pinned=True, width=150),
+    "run": st.column_config.TextColumn("Run", pinned=True, width=185),
     "config": st.column_config.TextColumn("Config", width=235),
     "status": st.column_config.TextColumn("Status", width=75),
     "progress": st.column_config.ProgressColumn(

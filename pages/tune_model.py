@@ -51,8 +51,9 @@ def _card(model: BaseModel, chosen: bool) -> None:
         size = f"{words.count(model.parameters)} parameters, reads {model.context_length:,} tokens"
         st.caption(f"{size}, {model.licence}.  \n{fits}. Shortlist: {SOURCES[model.shortlist]}.")
         st.button(
-            "Chosen" if chosen else "Choose", key=f"choose_{model.id}", disabled=not model.launchable,
-            type="primary" if chosen else "secondary", width="stretch", on_click=_take, args=(model.id,),
+            "Chosen" if chosen else "Choose", key=f"choose_{model.id}",
+            disabled=chosen or not model.launchable, icon=":material/check:" if chosen else None,
+            width="stretch", on_click=_take, args=(model.id,),
         )  # fmt: skip
 
 

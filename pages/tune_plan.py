@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from engine.estimate import Estimate
+from engine.findings import counted
 from engine.records import RunKind
 from jobs import studies
 from jobs.plans import Plan
@@ -38,7 +39,7 @@ def _facts(understood: Understood, plan: Plan, cost: Estimate, changed: tuple[st
     rows = {name: len(part) for name, part in understood.dataset.splits.items()}
     rows["train"] = plan.study.train_size or rows["train"]
     return {
-        "Runs": f"{trained} trainings; {len(plan.specs) - trained} scored without training",
+        "Runs": f"{counted(trained, 'training')}; {len(plan.specs) - trained} scored without training",
         "Time": f"about {words.duration(cost.seconds)}",
         "Memory": tune_cost.memory(cost),
         "Rows": ", ".join(f"{count:,} {name}" for name, count in rows.items()),
@@ -53,9 +54,9 @@ def _changes(understood: Understood, plan: Plan) -> list[str]:
     own = sum(spec.kind == RunKind.CUSTOM for spec in plan.specs)
     left_out = len(plan.shortlist.entries) - len(ranks)
     told = {
-        f"k = {plan.study.k}": plan.study.k != tune_configs.RECOMMENDED,
+        f"k = {plan.study.k}": bool(ranks) and plan.study.k != tune_configs.RECOMMENDED,
         f"{left_out} of the shortlist left out": left_out > 0,
-        f"{own} own config{'s' if own > 1 else ''}": own > 0,
+        counted(own, "own config"): own > 0,
         "prompt template": understood.template is not None,
     }
     return [text for text, on in told.items() if on]
@@ -64,7 +65,7 @@ def _changes(understood: Understood, plan: Plan) -> list[str]:
 def _label(plan: Plan, cost: Estimate) -> str:
     """'Train 4 configs and the default, about 3 min'."""
     number = sum(spec.kind in (RunKind.SHORTLIST, RunKind.CUSTOM) for spec in plan.specs)
-    configs = f"{number} config{'s' if number > 1 else ''} and the default" if number else "the default"
+    configs = f"{counted(number, 'config')} and the default" if number else "the default"
     return f"Train {configs}, about {words.duration(cost.seconds)}"
 
 
