@@ -244,7 +244,7 @@ def coverage_info(ranking: Ranking | None, most: int = 8) -> CoverageInfo:
     finding = f"{enough} configs are enough to be within 3 % of the best on {what}"
     if enough == 1:
         finding = f"1 config is within 3 % of the best on {what}"
-    title = f"Coverage of {_cell_noun(ranking)} by the first k configs"
+    title = f"Share of {_cell_noun(ranking)} covered, by k"
     return CoverageInfo(finding, title, tuple(entry.rank for entry in entries), shares, hovers)
 
 
@@ -261,7 +261,8 @@ def coverage_figure(info: CoverageInfo, method: Method = Method.LORA) -> go.Figu
             x=[str(rank) for rank in info.ranks],
             y=info.shares,
             marker_color=COLOURS[meaning(RunKind.SHORTLIST, method)],
-            text=[f"{share:.0f} %" for share in info.shares],
+            text=[f"{share:.0f}" for share in info.shares],
+            textangle=0,
             customdata=info.hovers,
             hovertemplate="k = %{x}: %{y:.0f} %<br>adds %{customdata}<extra></extra>",
         )

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from jobs import stack
+from jobs import doctor, stack
 from jobs.stack import StackView, WorkerView
 from pages import live, problems, words
 
@@ -51,6 +51,16 @@ def _machines() -> None:
         )
 
 
+def _checks() -> None:
+    """What `cli.py doctor` says, when asked for."""
+    if st.button("Check this machine", key="check"):
+        rows = [
+            {"What": c.name, "State": str(c.status), "Found": c.found, "Fix": c.fix} for c in doctor.checks()
+        ]
+        st.dataframe(rows, hide_index=True, key="checks", height="content")
+
+
 st.title("Admin", anchor=False)
 with problems.shown():
     _machines()
+    _checks()

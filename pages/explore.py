@@ -12,7 +12,7 @@ from engine.records import Method
 from pages import problems, words
 
 PLAIN = {"displayModeBar": False}
-PERCENT = st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)
+PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
 
 
 def _choose(version: str) -> tuple[str, Method]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import streamlit as st
 
 from engine import figures
+from engine.records import Event
 from engine.verdict import Summary
 from jobs import views
-from jobs.views import StudyView
+from jobs.views import RunView, StudyView
 from pages import live, study_actions, study_predict, study_runs, words
 
 LIVE_SECONDS = 1.5
@@ -17,7 +18,7 @@ def show(study_id: str) -> None:
     """The page of the study that the URL names."""
     view = views.study(study_id)
     st.page_link("studies.py", label="All studies", icon=":material/arrow_back:")
-    title, buttons = st.columns([3, 2], vertical_alignment="bottom")
+    title, buttons = st.columns(2, vertical_alignment="bottom")
     title.title(words.plain(view.study.name), anchor=False)
     with buttons:
         study_actions.bar(view)
@@ -76,6 +77,18 @@ def _curves(view: StudyView) -> None:
     if any(rows for _, rows in events):
         info = figures.curve_info(events)
         st.plotly_chart(figures.curve_figure(info), key="curves", config={"displayModeBar": False})
+
+
+def _events(run: RunView) -> list[Event]:
+    assert run.attempt is not None
+    read = _events_for_good if run.status.is_final else live.files().events
+    return read(run.spec.run, run.attempt)
+
+
+@st.cache_resource(max_entries=256, show_spinner=False)
+def _events_for_good(run: str, attempt: int) -> list[Event]:
+    """The events of an attempt that has ended: read once."""
+    return live.files().events(run, attempt)
 
 
 def _summary_so_far(view: StudyView) -> Summary | None:

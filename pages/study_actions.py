@@ -20,7 +20,7 @@ def bar(view: StudyView) -> None:
                 st.button("Stop and discard what runs", key="discard", on_click=_stop, args=(study, False))
         if any(run.status in (RunStatus.FAILED, RunStatus.STOPPED) for run in view.runs):
             st.button("Retry what did not finish", key="retry", on_click=studies.retry, args=(study,))
-        with st.popover("Name and note", key="name_menu"):
+        with st.popover("Edit", key="name_menu"):
             _name_and_note(view.study)
         st.button("Duplicate", key="duplicate", on_click=_duplicate, args=(study,))
         st.button("Delete", key="delete", on_click=_delete, args=(view.study,))

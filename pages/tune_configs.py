@@ -17,7 +17,7 @@ from pages import tune_cost, tune_own, words
 MOST = 8
 RECOMMENDED = 4
 TICK = "Train"
-PERCENT = st.column_config.ProgressColumn(format="%d %%", min_value=0, max_value=100)
+PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
 
 
 def choose(request: PlanRequest) -> Plan:

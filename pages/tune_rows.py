@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 import streamlit as st
 
@@ -53,7 +54,8 @@ def look(data: Dataset, labels: Sequence[str], scope: str) -> str | None:
     with rows:
         table = [{**{str(role): text for role, text in row.inputs.items()}, "answer": row.targets[0]}
                  for row in data.rows[:50]]  # fmt: skip
-        st.dataframe(table, hide_index=True, height=220, key="usable_rows")
+        widths: dict[str, Any] = {name: st.column_config.TextColumn(width="medium") for name in table[0]}
+        st.dataframe(table, hide_index=True, height=220, key="usable_rows", column_config=widths)
     with splits:
         _splits(data)
     with prompt:
