@@ -17,11 +17,11 @@ from pathlib import Path
 from engine import models
 from engine import settings as settings_module
 from engine.settings import Settings
-from jobs import process, queue, stack
+from jobs import home, process, queue, stack, supervisor
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2 * 10**9
-REQUIREMENTS = stack.ROOT / "requirements.txt"
+REQUIREMENTS = supervisor.ROOT / "requirements.txt"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;#]+)")
 
 
@@ -95,7 +95,7 @@ def _socket(settings: Settings) -> Check:
     path = queue.socket_folder(settings) / "redis.sock"
     if settings.redis_url:
         return Check("Socket", Status.OK, "not needed: REDIS_URL is set")
-    if len(str(path)) <= stack.SOCKET_PATH_LIMIT:
+    if len(str(path)) <= home.SOCKET_PATH_LIMIT:
         return Check("Socket", Status.OK, str(path))
     return Check("Socket", Status.PROBLEM, f"{path} is too long", "Set TMPDIR to a shorter folder.")
 
@@ -107,7 +107,7 @@ def _redis(settings: Settings) -> Check:
         fix = "Start that server, or unset REDIS_URL to use one of our own."
         return Check("Redis", Status.PROBLEM, "REDIS_URL is set but does not answer", fix)
     try:
-        program = stack.redis_server()
+        program = supervisor.redis_server()
         version = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
     except (ImportError, OSError, subprocess.CalledProcessError) as error:
         fix = "Install redis-server, or run `make run`, which brings one along."

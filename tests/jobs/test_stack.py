@@ -101,6 +101,13 @@ def test_a_killed_worker_is_replaced_within_five_seconds(home: Path) -> None:
         eventually(lambda: workers() not in ([], [old]), seconds=5)
 
 
+def test_a_later_user_gets_the_workers_that_the_first_did_not_want(home: Path) -> None:
+    with stack.start(user="grid", workers=0), stack.start(user="web", workers=1):
+        eventually(
+            lambda: [p for p in family(supervisor(home)) if "--queue studies" in " ".join(p.cmdline())]
+        )
+
+
 @pytest.mark.slow
 def test_workers_that_cannot_start_are_reported_with_their_last_words(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -135,7 +142,6 @@ def test_a_socket_folder_that_others_can_open_is_refused() -> None:
 
 
 def test_a_stack_that_cannot_start_says_where_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stack, "START_SECONDS", 0.5)
     monkeypatch.setenv("REDIS_URL", "redis://localhost:1/0")
 
     with pytest.raises(StackError, match="No job queue answers"):

