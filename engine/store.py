@@ -27,6 +27,7 @@ from filelock import FileLock, Timeout
 from engine.artifacts import Artifacts
 from engine.errors import BusyError, NotFoundError, ShortlistError
 from engine.records import Event, RunResult, RunSpec, RunStatus, Score, Study
+from engine.settings import Settings
 
 MEASURED = ("step", "epoch", "loss", "learning_rate", "grad_norm", "tokens_per_second")
 UNREADABLE = (ShortlistError, LookupError, TypeError, ValueError)
@@ -302,6 +303,11 @@ def rebuild(path: Path, files: Artifacts) -> dict[str, int]:
     finally:
         lock.release()
     return counts
+
+
+def refuse_second(settings: Settings) -> None:
+    """Raises BusyError when a process has this home's database open, before anything heavy is started."""
+    _locked(settings.database).release()
 
 
 def _locked(path: Path) -> FileLock:

@@ -12,6 +12,7 @@ from engine import store as stores
 from engine.artifacts import Artifacts
 from engine.errors import BusyError, NotFoundError
 from engine.records import RunResult, RunStatus
+from engine.settings import Settings
 from engine.store import Store
 from tests.studies import RUN, STUDY, event, result, spec, study, write
 
@@ -93,8 +94,11 @@ def test_a_second_process_is_refused_in_one_sentence(tmp_path: Path) -> None:
         second = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
         with pytest.raises(BusyError, match="Another Shortlist is using"):
             stores.rebuild(path, Artifacts(str(tmp_path / "root"), tmp_path))
+        with pytest.raises(BusyError, match="Another Shortlist is using"):
+            stores.refuse_second(Settings(home=tmp_path))
 
     assert "BusyError: Another Shortlist is using" in second.stderr
+    stores.refuse_second(Settings(home=tmp_path))
     Store(path).close()
 
 
