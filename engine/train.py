@@ -79,16 +79,24 @@ class _Job:
     emit: Emit
     stop: Callable[[], StopMode | None]
     began: float = field(default_factory=time.monotonic)
+    waited: float = 0.0
     facts: dict[str, Any] = field(default_factory=dict)
     by_epoch: dict[int, Scored] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self.began
+        """Without the time in which it was kept waiting: the grid stands still while a study runs."""
+        return time.monotonic() - self.began - self.waited
+
+    def asked_to_stop(self) -> StopMode | None:
+        began = time.monotonic()
+        wish = self.stop()
+        self.waited += time.monotonic() - began
+        return wish
 
     def stage(self, name: str) -> None:
         """Say what comes next; also the place where a run that is not training can be stopped."""
-        if self.stop() is StopMode.DISCARD:
+        if self.asked_to_stop() is StopMode.DISCARD:
             raise _Discarded
         self.emit("stage", {"stage": name})
 
@@ -155,7 +163,7 @@ def _hooks(job: _Job, text: Encoder) -> Hooks:
         return loss
 
     deadline = None if spec.time_cap_seconds is None else job.began + spec.time_cap_seconds
-    return Hooks(job.emit, job.stop, epoch_ended, deadline)
+    return Hooks(job.emit, job.asked_to_stop, epoch_ended, deadline)
 
 
 def _score_epoch(job: _Job, model: Any, text: Encoder, epoch: int) -> Scored:
@@ -200,6 +208,8 @@ def _restore_best(job: _Job, training: Training, text: Encoder) -> str:
     """Go back to the best epoch when it is better than the present state; a sentence about what is kept."""
     reason = "stopped by hand" if training.stopped else "stopped at the time cap"
     where = f"The run was {reason} after {training.steps} steps"
+    if job.by_epoch:
+        return f"{where}; the scored epoch with the best dev score is kept."
     if training.best is None:
         return f"{where}; the state at that step is kept."
     if scoring.mean_loss(training.model, text, _dev_sample(job.dataset)) < training.best.loss:

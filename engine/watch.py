@@ -73,15 +73,15 @@ class Watch:
         self.hooks = hooks
         self.training = Training(model)
         self.tokens_per_epoch = tokens_per_epoch
-        self.scoring_seconds = 0.0
+        self.other_seconds = 0.0
         self.began = self.emitted = time.monotonic()
         self.emitted_step = 0
         self.logs: dict[str, Any] = {}
 
     @property
     def seconds(self) -> float:
-        """Time spent on training, without the scoring in between."""
-        return time.monotonic() - self.began - self.scoring_seconds
+        """Time spent on training, without the scoring and the waiting in between."""
+        return time.monotonic() - self.began - self.other_seconds
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """The clock starts when everything is loaded."""
@@ -92,7 +92,9 @@ class Watch:
         training, deadline = self.training, self.hooks.deadline
         if training.first_step_seconds is None:
             training.first_step_seconds = self.seconds
+        began = time.monotonic()
         training.stopped = training.stopped or self.hooks.stop()
+        self.other_seconds += time.monotonic() - began
         training.out_of_time = deadline is not None and time.monotonic() >= deadline
         if training.stopped or training.out_of_time:
             control.should_training_stop = True
@@ -120,7 +122,7 @@ class Watch:
         if loss is not None:
             state.log_history.append({"epoch": epoch, "step": state.global_step, "eval_loss": loss})
             self._keep(loss, epoch)
-        self.scoring_seconds += time.monotonic() - began
+        self.other_seconds += time.monotonic() - began
 
     def outcome(self, trainer: Any) -> Training:
         """What is known at the end; the model comes out of its mixed-precision wrapper."""

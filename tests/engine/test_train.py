@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -367,3 +368,17 @@ def test_the_loss_at_each_step_is_that_of_plain_trl(config: Config, colours: Dat
 
     theirs = [entry["loss"] for entry in plain.state.log_history if "loss" in entry]
     assert [entry["loss"] for entry in ours] == pytest.approx(theirs, rel=0.02)
+
+
+def test_time_in_which_a_run_is_kept_waiting_is_not_its_own(colours: Dataset, tmp_path: Path) -> None:
+    spec = spec_of(colours, config=replace(FULL, num_train_epochs=1))
+
+    def wait() -> None:
+        time.sleep(0.2)
+
+    began = time.monotonic()
+    result = train.run(spec, colours, tmp_path, 1, lambda kind, values: None, wait)
+
+    waits = 0.2 * (result.facts["steps"] + 5)  # at each step and before each of the five stages
+    assert result.seconds == pytest.approx(time.monotonic() - began - waits, abs=0.5)
+    assert result.facts["training_seconds"] < result.seconds
