@@ -121,7 +121,9 @@ def _workers(settings: Settings) -> Iterator[Check]:
     if not view.redis:
         yield Check("Workers", Status.OK, "none: nothing is running, `serve` or `tune` starts them")
         return
-    if not view.workers:
+    if view.problem:
+        yield Check("Workers", Status.PROBLEM, view.problem, f"Read the logs in {settings.logs}.")
+    elif not view.workers:
         fix = f"Wait ten seconds; if none comes, read the logs in {settings.logs}."
         yield Check("Workers", Status.WARNING, "none listens yet", fix)
     for worker in view.workers:

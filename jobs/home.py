@@ -18,6 +18,7 @@ from jobs import process, queue
 
 USER_SECONDS = 10
 START_SECONDS = 20
+LOOK_SECONDS = 2
 SOCKET_PATH_LIMIT = 107
 
 
@@ -56,8 +57,11 @@ def door(settings: Settings) -> FileLock:
 
 @contextlib.contextmanager
 def only_supervisor(settings: Settings) -> Iterator[None]:
-    """Held by the supervisor as long as it lives; a file names its process."""
-    lock = FileLock(settings.locks / "supervisor.lock", timeout=0)
+    """Held by the supervisor as long as it lives; a file names its process.
+
+    Those who look whether there is one hold the lock for an instant, so this waits a little.
+    """
+    lock = FileLock(settings.locks / "supervisor.lock", timeout=LOOK_SECONDS)
     pid_file = settings.locks / "supervisor.pid"
     try:
         lock.acquire()
