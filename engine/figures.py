@@ -23,6 +23,7 @@ COLOURS = {
     "default config": "#CC79A7",
     "no model": "#8A8A8A",
 }
+UNSEEN = "#56B4E9"
 SYMBOLS = {
     "LoRA": "circle",
     "full fine-tuning": "circle",
@@ -228,10 +229,11 @@ class CoverageInfo(NamedTuple):
     ranks: tuple[int, ...]
     shares: tuple[float, ...]
     hovers: tuple[str, ...]
+    unseen: tuple[float, ...] = ()
 
 
-def coverage_info(ranking: Ranking | None, most: int = 8) -> CoverageInfo:
-    """Cumulative coverage by k, and what it says in one sentence."""
+def coverage_info(ranking: Ranking | None, unseen: Sequence[float] = (), most: int = 8) -> CoverageInfo:
+    """Cumulative coverage by k, and what it says in one sentence; `unseen`: evidence.expected_shares."""
     entries = () if ranking is None else ranking.entries[:most]
     if ranking is None or not entries or not ranking.cells:
         title = "Coverage: nothing is measured yet"
@@ -244,8 +246,9 @@ def coverage_info(ranking: Ranking | None, most: int = 8) -> CoverageInfo:
     finding = f"{enough} configs are enough to be within 3 % of the best on {what}"
     if enough == 1:
         finding = f"1 config is within 3 % of the best on {what}"
+    reached = tuple(100 * share for share in unseen[: len(entries)])
     title = f"Share of {_cell_noun(ranking)} covered, by k"
-    return CoverageInfo(finding, title, tuple(entry.rank for entry in entries), shares, hovers)
+    return CoverageInfo(finding, title, tuple(entry.rank for entry in entries), shares, hovers, reached)
 
 
 def _cell_noun(ranking: Ranking) -> str:
@@ -265,10 +268,20 @@ def coverage_figure(info: CoverageInfo, method: Method = Method.LORA) -> go.Figu
             textangle=0,
             customdata=info.hovers,
             hovertemplate="k = %{x}: %{y:.0f} %<br>adds %{customdata}<extra></extra>",
+            name="covered",
+        )
+    if info.unseen:
+        figure.add_scatter(
+            x=[str(rank) for rank in info.ranks],
+            y=info.unseen,
+            mode="lines+markers",
+            line={"color": UNSEEN, "width": 2},
+            name="reached of the best on unseen data",
+            hovertemplate="k = %{x}: %{y:.0f} % of the best test score<extra></extra>",
         )
     figure.update_xaxes(title="k: configs that are trained", type="category")
-    figure.update_yaxes(title="Covered (%)", range=[0, 108])
-    return _dress(figure, info.title, height=320).update_layout(showlegend=False)
+    figure.update_yaxes(title="Share (%)", range=[0, 112])
+    return _dress(figure, info.title, height=340)
 
 
 class HeatInfo(NamedTuple):

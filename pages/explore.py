@@ -9,7 +9,7 @@ import streamlit as st
 from engine import figures, grids, models, shortlist
 from engine.coverage import Ranking
 from engine.records import Method
-from pages import problems, words
+from pages import problems, tune_configs, words
 
 PLAIN = {"displayModeBar": False}
 PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
@@ -67,7 +67,8 @@ with problems.shown():
         st.stop()
     model, method = _choose(version)
     found = shortlist.recommend(models.get(model), method, 64)
-    covered = figures.coverage_info(found.ranking)
+    unseen = tune_configs.shares(version, model, method, ())
+    covered = figures.coverage_info(found.ranking, unseen)
     st.header(covered.finding, anchor=False)
     if found.ranking is not None:
         _evidence(found.ranking, version, found.evidence)

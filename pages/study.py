@@ -73,7 +73,7 @@ def _scores(view: StudyView) -> None:
 
 def _curves(view: StudyView) -> None:
     trained = [run for run in view.runs if run.spec.kind.trains]
-    events = [(run.spec, live.files().events(run.spec.run, run.attempt)) for run in trained if run.attempt]
+    events = [(run.spec, _events(run)) for run in trained if run.attempt]
     if any(rows for _, rows in events):
         info = figures.curve_info(events)
         st.plotly_chart(figures.curve_figure(info), key="curves", config={"displayModeBar": False})

@@ -36,11 +36,11 @@ def choose(request: PlanRequest) -> Plan:
 def _worth(plan: Plan, k: int, data: Dataset) -> None:
     """What k configs are expected to reach, and what the shortlist rests on."""
     chosen = plan.shortlist
-    shares = _shares(chosen.version, plan.study.model, plan.study.method, chosen.excluded)
-    if shares:
+    known = shares(chosen.version, plan.study.model, plan.study.method, chosen.excluded)
+    if known:
         told = [
-            f"{shares[k - 1]:.0%} with k = {k}",
-            *(f"{shares[n]:.0%} with {n + 1}" for n in (0, MOST - 1)),
+            f"{known[k - 1]:.0%} with k = {k}",
+            *(f"{known[n]:.0%} with {n + 1}" for n in (0, MOST - 1)),
         ]
         st.text(f"Of the whole grid's best test score, on data it has not seen: {', '.join(told)}.")
     one = [spec for spec in plan.specs if spec.kind == RunKind.SHORTLIST][:1]
@@ -51,7 +51,8 @@ def _worth(plan: Plan, k: int, data: Dataset) -> None:
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _shares(version: str | None, model: str, method: str, excluded: tuple[str, ...]) -> tuple[float, ...]:
+def shares(version: str | None, model: str, method: str, excluded: tuple[str, ...]) -> tuple[float, ...]:
+    """What k = 1, 2, ... configs reach of the whole grid on unseen data; empty without a grid."""
     if version is None:
         return ()
     results = grids.load(version)
