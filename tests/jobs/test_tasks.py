@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
 from redis import Redis
 
@@ -22,7 +23,11 @@ from tests.tiny import tiny_classification, write_jsonl
 
 @pytest.fixture
 def files(tmp_path: Path) -> Artifacts:
-    """A study whose first run is the majority baseline on a small dataset."""
+    return baseline_study(tmp_path)
+
+
+def baseline_study(tmp_path: Path) -> Artifacts:
+    """A study whose runs are the majority baseline on a small dataset."""
     path = write_jsonl(tmp_path / "tickets.jsonl", tiny_classification())
     data = datasets.build(path)
     studies.save_dataset(data, path)
@@ -45,6 +50,23 @@ def test_a_run_leaves_its_result_its_predictions_and_its_events(client: Redis, f
     assert (kinds[0], kinds[-1]) == ("started", "ended")
     assert [event.seq for event in files.events(RUN, 1)] == list(range(len(kinds)))
     assert client.xlen(queue.EVENTS) >= len(kinds)
+
+
+def test_another_machine_finds_a_run_of_a_shared_root(
+    client: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SHORTLIST_ARTIFACTS", "memory://shared")
+    written = baseline_study(tmp_path)
+    worker = Artifacts("memory://shared", tmp_path / "worker")
+    monkeypatch.setattr(tasks, "artifacts", lambda _: worker)
+
+    tasks.run_training(RUN)
+
+    found = written.read_result(RUN)
+    assert found is not None and found.status is RunStatus.FINISHED
+    assert (written.open_attempt(RUN, found.attempt) / "predictions.parquet").exists()
+    assert [event.kind for event in written.events(RUN, found.attempt)][-1] == "ended"
+    fsspec.filesystem("memory").store.clear()
 
 
 def test_a_finished_run_is_not_repeated(client: Redis, files: Artifacts) -> None:
