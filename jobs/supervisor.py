@@ -220,7 +220,7 @@ def _spawn(
 
     def before() -> None:
         process.die_with_parent(parent, at_our_end)
-        os.nice(nice)
+        process.be_nice(nice)
 
     with log.open("ab") as output:
         return subprocess.Popen(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -55,3 +56,14 @@ def test_gpus_are_those_that_cuda_may_see(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert process.gpus() == ()
+
+
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel does not group by session")
+def test_a_nice_session_is_nice_towards_other_sessions() -> None:
+    code = "from jobs import process; process.be_nice(19); print(open('/proc/self/autogroup').read())"
+
+    said = subprocess.run(
+        [sys.executable, "-c", code], start_new_session=True, capture_output=True, text=True, check=True
+    )
+
+    assert said.stdout.strip().endswith("nice 19")
