@@ -29,7 +29,7 @@ def die_with_parent(parent: int, sent: signal.Signals = signal.SIGKILL) -> None:
 def be_nice(level: int) -> None:
     """Leave the cores to others, 0 to 19; call it in the child.
 
-    Where Linux groups processes by session, a level counts only within its session, so the session gets it too:
+    Where Linux groups processes by session, a level counts only within it, so the session gets it too:
     measured on two busy cores, a session at nice 19 took as much as one at 0.
     """
     os.nice(level)
