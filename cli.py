@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,7 +51,7 @@ def check(file: File, task: TaskOption = None, map: MapOption = None, json: Json
     from engine import dataset
 
     built = dataset.build(file, task=task, roles=_roles(map))
-    facts = {
+    facts: dict[str, Any] = {
         "task": str(built.task),
         "roles": {str(role): column for role, column in built.roles.items()},
         "rows": built.total_rows,
@@ -153,7 +153,7 @@ def models(json: Json = False) -> None:
     """List the base models, what fits them, and where their shortlist comes from."""
     from engine import models as registry
 
-    facts = [
+    facts: list[dict[str, Any]] = [
         {
             "id": model.id,
             "embedded": model.embedded,
@@ -318,7 +318,7 @@ def _print_ranking(group: Mapping[str, Any]) -> None:
     )
 
 
-def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     table = Table(*header, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*row)

@@ -1,4 +1,4 @@
-"""The nouns of Shortlist: what a config, a run, a study and a score are. Imports nothing of ours but errors."""
+"""The nouns of Shortlist: what a config, a run, a study and a score are. Imports only errors."""
 
 from __future__ import annotations
 
@@ -122,8 +122,7 @@ class Config:
             raise ConfigError(f"learning_rate must be below 1, but is {self.learning_rate}.")
         if self.lr_scheduler_type not in SCHEDULES:
             raise ConfigError(
-                f"lr_scheduler_type must be one of {', '.join(SCHEDULES)}, "
-                f"but is {self.lr_scheduler_type!r}."
+                f"lr_scheduler_type must be one of {', '.join(SCHEDULES)}, but is {self.lr_scheduler_type!r}."
             )
         if self.warmup_steps is not None and self.warmup_ratio is not None:
             raise ConfigError("Give warmup_steps or warmup_ratio, not both.")
@@ -199,12 +198,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One usable row: its 1-based number in the file, its text by role, its gold answers (first is trained on)."""
+    """One usable row: its 1-based number in the file, text by role, gold answers (the first is trained on)."""
 
     number: int
     inputs: Mapping[Role, str]
     targets: tuple[str, ...]
     group: str | None = None
+
+
+def _score(values: Mapping[str, Any] | None) -> Score | None:
+    return None if values is None else Score.from_dict(values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,13 +309,12 @@ class RunResult:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunResult:
         """Inverse of to_dict."""
-        score = lambda v: None if v is None else Score.from_dict(v)  # noqa: E731
         return cls(
             **{
                 **values,
                 "status": RunStatus(values["status"]),
-                "dev": score(values["dev"]),
-                "test": score(values["test"]),
+                "dev": _score(values["dev"]),
+                "test": _score(values["test"]),
                 "metrics": {
                     m: {s: Score.from_dict(v) for s, v in by_split.items()}
                     for m, by_split in values["metrics"].items()
