@@ -198,7 +198,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One usable row: its 1-based number in the file, text by role, gold answers (the first is trained on)."""
+    """One usable row: 1-based number in the file, text by role, gold answers (the first is trained on)."""
 
     number: int
     inputs: Mapping[Role, str]
