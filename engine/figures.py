@@ -266,6 +266,7 @@ def coverage_figure(info: CoverageInfo, method: Method = Method.LORA) -> go.Figu
             marker_color=COLOURS[meaning(RunKind.SHORTLIST, method)],
             text=[f"{share:.0f}" for share in info.shares],
             textangle=0,
+            insidetextanchor="middle",
             customdata=info.hovers,
             hovertemplate="k = %{x}: %{y:.0f} %<br>adds %{customdata}<extra></extra>",
             name="covered",

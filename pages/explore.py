@@ -12,7 +12,7 @@ from engine.records import Method
 from pages import problems, tune_configs, words
 
 PLAIN = {"displayModeBar": False}
-PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
+PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=130)
 
 
 def _choose(version: str) -> tuple[str, Method]:
@@ -41,7 +41,8 @@ def _table(ranking: Ranking) -> None:
         }
         for entry in ranking.entries
     ]  # fmt: skip
-    config: dict[str, Any] = {"Covered so far": PERCENT, "Mean share of best": PERCENT}
+    narrow = dict.fromkeys(("Rank", "Covers", "New", "S"), st.column_config.Column(width=60))
+    config: dict[str, Any] = {"Covered so far": PERCENT, "Mean share of best": PERCENT, **narrow}
     st.dataframe(rows, hide_index=True, column_config=config, key="ranking", height=420)
 
 

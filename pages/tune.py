@@ -6,6 +6,7 @@ from jobs.plans import PlanRequest
 from pages import problems, tune_configs, tune_cost, tune_data, tune_model, tune_options, tune_plan, tune_rows
 
 st.title("Tune", anchor=False)
+st.caption("Labelled rows in; the few configs worth training; an honest answer which model to use.")
 left, right = st.columns([2, 1], gap="medium")
 understood = plan = options = model = None
 missing = ""

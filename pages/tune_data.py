@@ -42,6 +42,7 @@ def choose(seed: int) -> tuple[Understood | None, str]:
         return None, "Choose a file or a sample"
     if source.path is None:
         data = load(source.kept or "")
+        tune_rows.checks(data.issues)
         return Understood(data, None, tune_rows.look(data, (), data.id)), ""
     mapped = _mapping(source.path)
     if mapped is None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from engine import intervals, prompts
 from engine.dataset import Dataset, Inspection
+from engine.findings import counted, listed
 from engine.records import Issue, Role, Severity
 from pages import words
 
@@ -18,6 +19,7 @@ LOOKS = {
     Severity.WARNING: (":material/warning:", "orange"),
     Severity.INFO: (":material/info:", "gray"),
 }
+NOUNS = {Severity.INFO: "note"}
 
 
 def checks(issues: Sequence[Issue]) -> None:
@@ -28,7 +30,8 @@ def checks(issues: Sequence[Issue]) -> None:
         found = [issue for issue in issues if issue.severity == severity]
         if found:
             icon, colour = LOOKS[severity]
-            label = f":{colour}[{icon} {len(found)} {severity}{'s' if len(found) > 1 else ''}]"
+            codes = listed(dict.fromkeys(issue.code.replace("_", " ") for issue in found))
+            label = f":{colour}[{icon} {counted(len(found), NOUNS.get(severity, severity))}]: {codes}"
             with st.expander(label, expanded=severity == Severity.ERROR, key=f"checks_{severity}"):
                 rows = [{"row": issue.row, "what": issue.message} for issue in found]
                 st.dataframe(rows, hide_index=True, height=min(250, 38 + 35 * len(rows)))
@@ -54,7 +57,8 @@ def look(data: Dataset, labels: Sequence[str], scope: str) -> str | None:
     with rows:
         table = [{**{str(role): text for role, text in row.inputs.items()}, "answer": row.targets[0]}
                  for row in data.rows[:50]]  # fmt: skip
-        widths: dict[str, Any] = {name: st.column_config.TextColumn(width="medium") for name in table[0]}
+        inputs = st.column_config.TextColumn(width="medium" if len(table[0]) > 2 else "large")
+        widths: dict[str, Any] = {name: inputs for name in table[0] if name != "answer"}
         st.dataframe(table, hide_index=True, height=220, key="usable_rows", column_config=widths)
     with splits:
         _splits(data)

@@ -44,7 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {**os.environ, "SHORTLIST_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)]
+    command = [sys.executable, "cli.py", "serve", "--port", str(port)]
     with (home / "web.log").open("wb") as log:
         web = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
     try:
