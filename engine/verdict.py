@@ -143,7 +143,7 @@ def _few_rows(view: _View, winner: RunSpec) -> str:
 
 def _main_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
     metric = view.study.metric
-    better = [baselines.TITLES[s.name] for s in _baselines_above(view, differences)]
+    better = [_title(s) for s in _baselines_above(view, differences)]
     start = f"No tuned model beat {_listed(better)}. " if better else ""
     comparisons = [
         _compared(metric, differences[spec.run], title)
@@ -168,7 +168,7 @@ def _baseline_sentence(view: _View, winner: RunSpec, differences: Mapping[str, S
     told = [s for s in view.scored(RunKind.BASELINE) if s is best or s in _baselines_above(view, differences)]
     sentences = []
     for spec in told:
-        title = baselines.TITLES[spec.name]
+        title = _title(spec)
         reached = f"{title[0].upper()}{title[1:]} reaches {_value(view.study.metric, view.test(spec))}"
         difference = differences.get(spec.run)
         if difference is None:
@@ -238,6 +238,11 @@ def _value(metric: str, score: Score, unit: bool = True) -> str:
     low, high = 100 * score.low, 100 * score.high
     points = " points" if unit else ""
     return f"{100 * score.value:.1f}{points} ({low:.1f} to {high:.1f})".replace("-0.0", "0.0")
+
+
+def _title(spec: RunSpec) -> str:
+    title = baselines.TITLES[spec.name]
+    return title if title[:1].isupper() else f"the {title}"
 
 
 def _named(spec: RunSpec) -> str:

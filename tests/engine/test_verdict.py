@@ -160,6 +160,13 @@ def test_a_baseline_that_beats_every_model_is_said_first() -> None:
     assert summary.differences[found.run("tfidf_logreg")].high < 0
 
 
+def test_a_baseline_is_named_as_in_a_sentence() -> None:
+    found = Fake({"majority": (190, 190)}).summary().verdict
+
+    assert found.startswith("No tuned model beat the majority class. Of the models, use shortlist 1")
+    assert "The majority class reaches 95.0 points" in found
+
+
 def test_a_baseline_that_ties_is_said_to_tie() -> None:
     found = Fake({"tfidf_logreg": (149, 151)})
 
