@@ -57,6 +57,8 @@ def _head(view: StudyView) -> None:
             st.markdown(f"#### {words.plain(first)}")
             st.markdown(words.plain(rest))
         return
+    if (problem := live.problem()) is not None:
+        st.warning(words.plain(problem))
     done = sum(run.status.is_final for run in view.runs)
     left = "" if view.eta_seconds is None else f", about {words.duration(view.eta_seconds)} left"
     st.progress(done / len(view.runs), f"{done} of {len(view.runs)} runs ended{left}")

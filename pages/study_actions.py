@@ -7,7 +7,7 @@ import streamlit as st
 from engine.records import RunStatus, Study
 from jobs import studies
 from jobs.views import StudyView
-from pages import words
+from pages import live, words
 
 
 def bar(view: StudyView) -> None:
@@ -68,7 +68,8 @@ def _undelete(study: str) -> None:
 
 def launch_copy(view: StudyView) -> None:
     """A duplicate waits until it is launched."""
-    if all(run.status == RunStatus.QUEUED and run.queue_position is None for run in view.runs):
+    waits = all(run.status == RunStatus.QUEUED and run.queue_position is None for run in view.runs)
+    if waits and live.problem() is None:
         st.info("This study is not launched yet.")
         st.button(
             "Launch it", type="primary", key="launch_copy", on_click=studies.launch, args=(view.study.study,)

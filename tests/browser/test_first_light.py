@@ -43,19 +43,19 @@ def test_a_file_becomes_a_verdict(wide: Page, browser: Browser, address: str, sc
     page.get_by_role("button", name=TRAIN).wait_for(timeout=30_000)
     _settle(page)
     page.locator("[data-testid=stMain]").evaluate("main => main.scrollTo(0, 0)")
-    page.screenshot(path=screenshots / "screenshot-tune.png")
+    page.screenshot(path=screenshots / "tune-1440.png")
 
     page.get_by_role("button", name=TRAIN).click()
     page.wait_for_url("**/studies?study=*", timeout=30_000)
     page.get_by_text("runs ended").wait_for(timeout=30_000)
     page.get_by_text(re.compile("Training loss by epoch")).wait_for(timeout=120_000)
-    page.screenshot(path=screenshots / "screenshot-running.png")
+    page.screenshot(path=screenshots / "running-1440.png")
 
     page.locator(".st-key-verdict").wait_for(timeout=400_000)
     expect(page).to_have_title(re.compile("^Done: "))
     expect(page.locator(".st-key-verdict")).to_contain_text("on 103 test rows")
     _settle(page)
-    page.screenshot(path=screenshots / "screenshot-study.png")
+    page.screenshot(path=screenshots / "studies-1440.png")
 
     _the_address_works_elsewhere(browser, page.url)
     _the_winner_answers_new_rows(page)
@@ -94,9 +94,8 @@ def test_every_page_fits_the_window_and_shows_no_error(
     page.goto(f"/{PAGES[name]}")
     page.get_by_role("heading", level=1).wait_for(timeout=30_000)
     _settle(page)
-    suffix = "" if width == WIDE else f"-{width}"
-    if not (name == "tune" and width == WIDE):
-        page.screenshot(path=screenshots / f"screenshot-{name}{suffix}.png")
+    title = {"tune": "tune-empty", "studies": "studies-list"}.get(name, name)
+    page.screenshot(path=screenshots / f"{title}-{width}.png")
 
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.get_by_role("alert").count() == 0
