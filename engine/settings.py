@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     )
     """None: a Redis of our own on a private socket."""
     workers: int | None = Field(default=None, ge=0)
-    """Worker processes for studies; None: one per GPU, without a GPU as jobs.stack measures."""
+    """Worker processes for studies; None: one per GPU, else one per core while the memory lasts."""
     grid_workers: int = Field(default=0, ge=0)
 
     @field_validator("home")

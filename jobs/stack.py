@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 
+import psutil
 from filelock import Timeout
 from redis.exceptions import RedisError
 from rq.worker import BaseWorker, Worker
@@ -28,6 +29,8 @@ from jobs import home, process, queue, supervisor
 from jobs.home import Wanted
 
 HEARTBEAT_SECONDS = 3
+MEMORY_PER_WORKER = 3 * 2**30
+MOST_CPU_WORKERS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +142,15 @@ def supervise(settings: Settings, workers: int, grid_workers: int = 0) -> None:
 
 
 def worker_count(settings: Settings) -> int:
-    """Study workers to start: the setting, else one per GPU, else one with all cores."""
-    return settings.workers if settings.workers is not None else max(1, len(process.gpus()))
+    """Study workers to start: the setting, else one per GPU, else one per core while the memory lasts.
+
+    Measured on two cores, 4 M parameters, batch 8: a second thread makes a run 1.3 times as fast (6.6 s of
+    processor time become 5.0 s), a second worker trains two at once.
+    """
+    if settings.workers is not None:
+        return settings.workers
+    by_memory = psutil.virtual_memory().total // MEMORY_PER_WORKER
+    return len(process.gpus()) or max(1, min(process.cores(), by_memory, MOST_CPU_WORKERS))
 
 
 def view(settings: Settings | None = None) -> StackView:

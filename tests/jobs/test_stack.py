@@ -130,6 +130,21 @@ def test_the_stack_goes_after_a_user_that_crashed(home: Path) -> None:
     assert not stack.view().redis
 
 
+def test_workers_are_as_many_as_set_else_one_per_gpu_else_what_cores_and_memory_allow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(process, "cores", lambda: 2)
+    assert stack.worker_count(settings.current()) == 2
+    monkeypatch.setattr(stack, "MEMORY_PER_WORKER", psutil.virtual_memory().total)
+    assert stack.worker_count(settings.current()) == 1
+
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2")
+    assert stack.worker_count(settings.current()) == 3
+    monkeypatch.setenv("SHORTLIST_WORKERS", "0")
+    assert stack.worker_count(settings.current()) == 0
+
+
 def test_a_socket_folder_that_others_can_open_is_refused() -> None:
     folder = queue.socket_folder(settings.current())
     folder.mkdir(mode=0o755)
