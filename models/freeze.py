@@ -166,6 +166,11 @@ def card(known: dict[str, Any]) -> str:
     )
 
 
+def _links(sources: str | list[str]) -> str:
+    addresses = [sources] if isinstance(sources, str) else sources
+    return ", ".join(f"[source]({address})" for address in addresses)
+
+
 CARD = (
     """---
 license: apache-2.0
