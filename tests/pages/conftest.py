@@ -15,6 +15,7 @@ from engine import dataset, evaluate, grids
 from engine.artifacts import Artifacts
 from engine.dataset import Dataset
 from engine.records import RunKind, RunResult, RunStatus, Study, Task
+from jobs import collector, stack
 from pages import live
 from tests import studies
 from tests.engine import gridfiles
@@ -34,14 +35,20 @@ def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def served(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Artifacts]:
-    """What app.py starts around the pages, without workers and without the sample study."""
-    monkeypatch.setenv("SHORTLIST_WORKERS", "0")
-    monkeypatch.setattr(live, "SAMPLE_STUDY", home / "none")
+    """What the pages read: run folders and the database; nothing can be queued."""
     st.cache_data.clear()
     st.cache_resource.clear()
-    live.start()
+    monkeypatch.setattr(live, "_stack_problem", None)
+    collector.start()
     yield live.files()
-    live.stop()
+    collector.stop()
+
+
+@pytest.fixture
+def queued(home: Path, monkeypatch: pytest.MonkeyPatch, served: Artifacts) -> Iterator[None]:
+    """A real job queue beside that, without workers."""
+    with stack.start(user="test", workers=0):
+        yield
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine import store
 from engine.artifacts import Artifacts
 from engine.records import RunResult, RunStatus, Study
 from jobs import collector
@@ -18,8 +19,7 @@ from tests.pages.conftest import finished_study, opened, texts
 def finished(served: Artifacts) -> Study:
     """A study that has ended, known to the database."""
     study, _ = finished_study(served)
-    collector.stop()
-    collector.start()
+    store.collect_study(collector.store(), served, study.study)
     return study
 
 

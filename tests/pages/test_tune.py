@@ -76,7 +76,7 @@ def test_an_unusable_file_is_refused_in_a_sentence(app: AppTest) -> None:
 
 
 def test_launch_keeps_the_dataset_queues_every_run_and_opens_the_study(
-    tickets: AppTest, served: Artifacts
+    tickets: AppTest, served: Artifacts, queued: None
 ) -> None:
     tickets.slider(key="k").set_value(1).run()
     tickets.button(key="launch").click().run()
