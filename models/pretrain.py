@@ -40,6 +40,7 @@ WARMUP_STEPS, REWARM_STEPS = 60, 100
 DECAY_FROM, LAST_SHARE = 0.25, 0.01  # of the mix: the rate stays, then falls to this share
 COPY_LOSS, STAGE_STEPS = 0.2, 400  # a copy stage ends below this loss, or after so many steps
 FOCUS_STEPS = 200  # of lookups, between the copying and the mix
+LEAST_MIX = 0.6  # of the minutes: on a slow machine the stages before it are cut short
 SAVE_SECONDS, PROBE_STEPS, LOG_STEPS = 120, 250, 25
 
 
@@ -188,6 +189,8 @@ class Trainer:
             state.stage += 1
             state.stage_steps = 0
             state.recent = []
+        if state.seconds > (1 - LEAST_MIX) * self.plan.minutes * 60:
+            state.stage = len(mixture.COPY_STAGES) + 1
 
     @torch.no_grad()
     def score(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
