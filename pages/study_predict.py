@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
-from engine import figures
+from engine import figures, reading
 from engine.verdict import Summary
 from jobs import predictions
 from jobs.views import StudyView
-from pages import problems, tune_file
+from pages import problems
 
 FORMATS = {"CSV": ".csv", "JSONL": ".jsonl", "Parquet": ".parquet"}
 
@@ -33,15 +34,15 @@ def show(view: StudyView, found: Summary) -> None:
     upload = right.file_uploader("Rows without labels, columns as in the study's file", key="predict_file")
     if upload is not None and run is not None:
         with problems.shown():
-            _answers(run, tune_file.keep(upload.name, upload.getvalue()))
+            _answers(run, upload.name, upload.getvalue())
 
 
 def _title(name: str, winner: bool) -> str:
     return f"{name} (winner)" if winner else name
 
 
-def _answers(run: str, path: Path) -> None:
-    table = _predict(run, path)
+def _answers(run: str, name: str, content: bytes) -> None:
+    table = _predict(run, reading.safe_name(name), content)
     st.dataframe(table.head(200), hide_index=True, height=260, key="predictions")
     with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
         st.caption(f"{len(table):,} rows answered")
@@ -53,5 +54,8 @@ def _answers(run: str, path: Path) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner="The model answers the rows")
-def _predict(run: str, path: Path) -> pd.DataFrame:
-    return predictions.predict(run, path)
+def _predict(run: str, name: str, content: bytes) -> pd.DataFrame:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, name)
+        path.write_bytes(content)
+        return predictions.predict(run, path)

@@ -28,10 +28,10 @@ Roles = tuple[tuple[Role, str], ...]
 
 
 class Understood(NamedTuple):
-    """Rows ready to train on; `original` is the file to keep with them, None: it is kept already."""
+    """Rows ready to train on, and where they came from."""
 
     dataset: Dataset
-    original: Path | None
+    source: Source
     template: str | None
 
 
@@ -43,7 +43,7 @@ def choose(seed: int) -> tuple[Understood | None, str]:
     if source.path is None:
         data = load(source.kept or "")
         tune_rows.checks(data.issues)
-        return Understood(data, None, tune_rows.look(data, (), data.id)), ""
+        return Understood(data, source, tune_rows.look(data, (), data.id)), ""
     mapped = _mapping(source.path)
     if mapped is None:
         return None, "Choose the task"
@@ -51,7 +51,7 @@ def choose(seed: int) -> tuple[Understood | None, str]:
     chosen = tune_rows.label_words(plain.labels, plain.id)
     data = build(source, *mapped, seed, tuple(chosen.items()))
     tune_rows.checks(data.issues)
-    return Understood(data, source.path, tune_rows.look(data, plain.labels, plain.id)), ""
+    return Understood(data, source, tune_rows.look(data, plain.labels, plain.id)), ""
 
 
 def _mapping(path: Path) -> tuple[Task, Roles] | None:

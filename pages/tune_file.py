@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import streamlit as st
 from engine import dataset, reading, settings
 from engine.dataset import DatasetInfo
 from jobs import studies
-from pages import live, words
+from pages import live, problems, words
 
 ORIGINS = ("Your file", "A sample", "A kept dataset")
 SUFFIXES = ["csv", "tsv", "json", "jsonl", "parquet", "txt"]
@@ -62,6 +63,14 @@ def keep(name: str, content: bytes) -> Path:
     return path
 
 
+def forget(source: Source) -> None:
+    """Remove what was uploaded: the dataset that it became is kept, and deleting that deletes all copies."""
+    for path in (source.path, source.test_path):
+        if path is not None and path.parent.parent == settings.current().home / "uploads":
+            shutil.rmtree(path.parent, ignore_errors=True)
+    st.session_state.pop("upload", None)
+
+
 def _sample() -> Source | None:
     files = sorted(path for path in SAMPLES.iterdir() if path.suffix in (".csv", ".jsonl"))
     titles = {path.name: path.stem.replace("_", " ").capitalize().replace("faq", "FAQ") for path in files}
@@ -96,8 +105,11 @@ def _manage(info: DatasetInfo) -> None:
         st.rerun()
     st.caption("Deleting removes every copy of the rows. Studies that use them must be deleted first.")
     if st.button("Delete", key="delete_dataset"):
-        studies.delete_dataset(info.id)
-        st.rerun()
+        with problems.shown():
+            studies.delete_dataset(info.id)
+            st.cache_resource.clear()
+            del st.session_state["kept"]
+            st.rerun()
 
 
 def _other_file() -> None:

@@ -9,7 +9,7 @@ from engine.findings import counted
 from engine.records import RunKind
 from jobs import studies
 from jobs.plans import Plan
-from pages import live, tune_configs, tune_cost, words
+from pages import live, tune_configs, tune_cost, tune_file, words
 from pages.tune_data import Understood
 
 CORRECT = "Correct what is marked"
@@ -71,8 +71,9 @@ def _label(plan: Plan, cost: Estimate) -> str:
 
 def launch(understood: Understood, plan: Plan) -> None:
     """Keep the dataset, queue the study and go to its page."""
-    if understood.original is not None:
-        studies.save_dataset(understood.dataset, understood.original)
+    if understood.source.path is not None:
+        studies.save_dataset(understood.dataset, understood.source.path)
     study = studies.create(plan).study
     studies.launch(study)
+    tune_file.forget(understood.source)
     st.switch_page("studies.py", query_params={"study": study})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.artifacts import Artifacts
 from engine.records import RunKind
-from tests.pages.conftest import texts
+from tests.pages.conftest import finished_study, texts
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
 
 @pytest.fixture
@@ -72,6 +76,32 @@ def test_an_unusable_file_is_refused_in_a_sentence(app: AppTest) -> None:
 
     assert "has a header but no rows" in app.error[0].value.replace("\\", "")
     assert app.button(key="launch").disabled
+    assert not app.exception
+
+
+def test_launch_leaves_no_second_copy_of_the_rows(app: AppTest, home: Path, queued: None) -> None:
+    rows = (SAMPLES / "support_tickets.csv").read_bytes()
+    app.file_uploader(key="file").upload("tickets.csv", rows, "text/csv").run()
+    assert list((home / "uploads").rglob("tickets.csv"))
+
+    app.button(key="launch").click().run()
+
+    assert not list((home / "uploads").rglob("*.csv"))
+    assert not app.exception
+
+
+def test_a_kept_dataset_is_deleted_with_its_study_gone(app: AppTest, served: Artifacts) -> None:
+    study, data = finished_study(served)
+    app.segmented_control(key="origin").set_value("A kept dataset").run()
+    app.selectbox(key="kept").set_value(data.id).run()
+
+    app.button(key="delete_dataset").click().run()
+    assert "uses this dataset" in texts(app)
+    served.delete_study(study.study)
+    app.button(key="delete_dataset").click().run()
+
+    assert not (served.datasets_root / "datasets" / data.id).exists()
+    assert "No dataset is kept yet" in texts(app)
     assert not app.exception
 
 
