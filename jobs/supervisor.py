@@ -20,12 +20,10 @@ from types import TracebackType
 
 from redis import Redis
 from redis.exceptions import RedisError
-from rq.executions import Execution
-from rq.registry import StartedJobRegistry
 
 from engine import settings as settings_module
 from engine.settings import Settings
-from jobs import home, process, queue
+from jobs import home, lost, process, queue
 from jobs.home import Wanted
 
 LOOK_SECONDS = 0.25
@@ -44,28 +42,16 @@ def supervise(settings: Settings, wanted: Wanted, *, until_unused: bool) -> None
     home.prepare(settings)
     with home.only_supervisor(settings), Children(settings, wanted) as children:
         signal.signal(signal.SIGTERM, _exit)
-        client = queue.connection(settings)
+        client = queue.connection(settings, retries=0)
         used = time.monotonic()
         while True:
             children.restart_dead(client)
+            children.release_orphans(client)
             if not until_unused or _serve_users(client, settings, children):
                 used = time.monotonic()
             elif time.monotonic() - used > home.USER_SECONDS and _close(client, settings, children):
                 return
             time.sleep(LOOK_SECONDS)
-
-
-def release(client: Redis, lost: Callable[[str], bool]) -> None:
-    """Let jobs of workers that are known to be dead run again at the next clean-up instead of 30 s later."""
-    for name in (queue.STUDIES, queue.GRID):
-        started = StartedJobRegistry(queue=queue.queue(client, name))
-        for job_id, execution_id in started.get_job_and_execution_ids(cleanup=False):
-            try:
-                execution = Execution.fetch(execution_id, job_id, client)
-            except ValueError:
-                continue
-            if lost(execution.worker_name):
-                client.zadd(started.key, {execution.composite_key: 1}, xx=True)
 
 
 class Children:
@@ -77,16 +63,15 @@ class Children:
         self._early_ends: dict[str, int] = {}
         self._running: dict[str, _Process] = {}
         self._started: dict[str, float] = {}
+        self._provided: dict[str, int] = {}
         self._wanted = wanted
+        self._released = False
 
     def __enter__(self) -> Children:
         if not self._settings.redis_url:
             self._commands["redis"] = lambda: _start_redis(self._settings)
             self._launch("redis")
         self.provide(self._wanted)
-        if not self._settings.redis_url:
-            home.wait_for_redis(self._settings)
-            release(queue.connection(self._settings), lambda _: True)
         return self
 
     def __exit__(
@@ -97,10 +82,20 @@ class Children:
     def provide(self, wanted: Wanted) -> None:
         """Start the workers that are missing."""
         for name, count in ((queue.STUDIES, wanted.studies), (queue.GRID, wanted.grid)):
-            for index in range(count):
-                if f"{name}-{index}" not in self._commands:
-                    self._commands[f"{name}-{index}"] = _worker_starter(self._settings, name, index, count)
-                    self._launch(f"{name}-{index}")
+            first = self._provided.get(name, 0)
+            if count > first:
+                self._provided[name] = count
+                self._commands[f"{name}-{first}"] = _pool_starter(self._settings, name, first, count)
+                self._launch(f"{name}-{first}")
+
+    def release_orphans(self, client: Redis) -> None:
+        """Once: jobs of workers that an earlier supervisor of this Redis started, and took along."""
+        if self._settings.redis_url or self._released:
+            return
+        pools = [f"-{running.pid}-" for running in self._running.values()]
+        with contextlib.suppress(RedisError):
+            lost.release(client, lambda worker: not any(pool in worker for pool in pools))
+            self._released = True
 
     def restart_dead(self, client: Redis) -> None:
         """Start again what ended, at most every 4 s unless it was killed; say so when that does not help."""
@@ -120,14 +115,14 @@ class Children:
         _end([p for name, p in self._running.items() if name != "redis"], seconds=1.0)
         if redis := self._running.get("redis"):
             with contextlib.suppress(RedisError):
-                release(queue.connection(self._settings), lambda _: True)
+                lost.release(queue.connection(self._settings, retries=0), lambda _: True)
             _end([redis], seconds=5.0)
 
     def _mourn(self, client: Redis, name: str, ended: _Process) -> None:
-        """Let the dead worker's job run elsewhere, and count ends that no kill explains."""
+        """Let the jobs of the dead workers run elsewhere, and count ends that no kill explains."""
         if name == "redis":
             return
-        release(client, lambda worker: worker.endswith(f"-{ended.pid}"))
+        lost.release(client, lambda worker: f"-{ended.pid}-" in worker)
         if ended.returncode != -signal.SIGKILL:
             self._early_ends[name] = self._early_ends.get(name, 0) + 1
         if self._early_ends.get(name, 0) >= EARLY_ENDS:
@@ -204,13 +199,13 @@ def _start_redis(settings: Settings) -> _Process:
     return _spawn(command, settings.logs / "redis.log", dict(os.environ), signal.SIGTERM)
 
 
-def _worker_starter(settings: Settings, name: str, index: int, count: int) -> Callable[[], _Process]:
-    command = [sys.executable, "-m", "jobs.worker", "--queue", name]
-    command += ["--index", str(index), "--workers", str(count), "--parent", str(os.getpid())]
-    environment = _worker_environment(settings, max(1, process.cores() // count))
+def _pool_starter(settings: Settings, name: str, first: int, total: int) -> Callable[[], _Process]:
+    threads = max(1, process.cores() // total)
+    command = [sys.executable, "-m", "jobs.worker", "--queue", name, "--first", str(first)]
+    command += ["--count", str(total - first), "--threads", str(threads)]
+    log = settings.logs / f"worker-{name}-{first}.log"
     nice = 19 if name == queue.GRID else 0
-    log = settings.logs / f"worker-{name}-{index}.log"
-    return lambda: _spawn(command, log, environment, signal.SIGKILL, nice)
+    return lambda: _spawn(command, log, _worker_environment(settings, threads), signal.SIGKILL, nice)
 
 
 def _spawn(

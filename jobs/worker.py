@@ -1,4 +1,4 @@
-"""A worker: takes one job after another from one queue and runs each in a forked child that ends with it.
+"""Workers: each takes one job after another from one queue and runs it in a forked child that ends with it.
 
 `python -m jobs.worker --queue studies` on any machine with REDIS_URL and SHORTLIST_ARTIFACTS; jobs.stack
 starts the local ones. What a training imports is imported once, before the fork; CUDA and more than one
@@ -8,24 +8,33 @@ thread are left to the child (forked after either, a child waits for ever).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import logging
 import os
+import signal
 import socket
 import time
 
+from redis import Redis
+from redis.exceptions import RedisError
 from rq import Worker
 from rq.job import Job
 from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from engine import settings as settings_module
-from jobs import process, queue
+from engine.errors import StackError
+from jobs import lost, process, queue
 
 DEQUEUE_SECONDS = 10
 CLEANING_SECONDS = 15
 MONITORING_SECONDS = 5
 LOST_AFTER_SECONDS = 30
+WORKER_RETRIES = 15
+EARLY_SECONDS = 2
+EARLY_ENDS = 5
+GOODBYE_SECONDS = 0.8
 PRELOADED: tuple[str, ...] = (
     "accelerate",
     "datasets",
@@ -112,15 +121,78 @@ def preload() -> None:
         raise RuntimeError("An import started CUDA; a forked child could not use it.")
 
 
-def work(name: str, index: int, workers: int) -> None:
-    """Work off one queue until SIGTERM; `workers` of them share this machine."""
+class Pool:
+    """Worker processes of one queue, forked from this process after its imports, and again when one ends.
+
+    The imports take 5 s and 500 MB; a forked worker shares both.
+    """
+
+    def __init__(self, name: str, indices: range, threads: int) -> None:
+        self._name, self._indices, self._threads = name, indices, threads
+        self._running: dict[int, tuple[int, float]] = {}
+        self._early_ends = 0
+
+    def run(self) -> None:
+        """Keep the workers alive until SIGTERM; raises StackError when they keep ending at their start."""
+        signal.signal(signal.SIGTERM, _exit)
+        client = queue.connection(settings_module.current())
+        try:
+            for index in self._indices:
+                self._fork(index)
+            while True:
+                ended, _ = os.wait()
+                self._replace(client, ended)
+        finally:
+            self._stop()
+
+    def _fork(self, index: int) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                process.die_with_parent(parent)
+                _work(self._name, index, self._threads, parent)
+            except Exception:
+                logging.getLogger(__name__).exception("The worker failed")
+            finally:
+                os._exit(0)
+        self._running[pid] = index, time.monotonic()
+
+    def _replace(self, client: Redis, ended: int) -> None:
+        index, begun = self._running.pop(ended)
+        early = time.monotonic() - begun < EARLY_SECONDS
+        self._early_ends = self._early_ends + 1 if early else 0
+        if self._early_ends > EARLY_ENDS:
+            raise StackError("Workers end as soon as they have started.")
+        with contextlib.suppress(RedisError):
+            lost.release(client, lambda worker: worker.endswith(f"-{ended}"))
+        time.sleep(self._early_ends)
+        self._fork(index)
+
+    def _stop(self) -> None:
+        """Idle workers say goodbye; what is busy ends with this process."""
+        for pid in self._running:
+            os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + GOODBYE_SECONDS
+        while self._running and time.monotonic() < deadline:
+            ended, _ = os.waitpid(-1, os.WNOHANG)
+            self._running.pop(ended, None)
+            time.sleep(0 if ended else 0.02)
+
+
+def _exit(number: int, frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _work(name: str, index: int, threads: int, pool: int) -> None:
+    """Work off one queue until SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.environ["SHORTLIST_WORKER"] = str(index)
-    os.environ["SHORTLIST_THREADS"] = str(max(1, process.cores() // workers))
-    preload()
-    client = queue.require(settings_module.current())
+    os.environ["SHORTLIST_THREADS"] = str(threads)
+    client = queue.connection(settings_module.current(), retries=WORKER_RETRIES)
     worker = ForkingWorker(
         [queue.queue(client, name)],
-        name=f"{socket.gethostname()}-{name}-{index}-{os.getpid()}",
+        name=f"{socket.gethostname()}-{name}-{index}-{pool}-{os.getpid()}",
         connection=client,
         serializer=JSONSerializer,
         worker_ttl=DEQUEUE_SECONDS + 15,
@@ -132,17 +204,16 @@ def work(name: str, index: int, workers: int) -> None:
 
 
 def main() -> None:
-    """`python -m jobs.worker`: one worker process."""
+    """`python -m jobs.worker`: worker processes of one queue."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--queue", choices=(queue.STUDIES, queue.GRID), default=queue.STUDIES)
-    parser.add_argument("--index", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--parent", type=int)
+    parser.add_argument("--first", type=int, default=0, help="number of the first worker")
+    parser.add_argument("--count", type=int, default=1, help="workers to run here")
+    parser.add_argument("--threads", type=int, default=process.cores(), help="of each training")
     given = parser.parse_args()
-    if given.parent:
-        process.die_with_parent(given.parent)
     logging.basicConfig(level=logging.WARNING)
-    work(given.queue, given.index, given.workers)
+    preload()
+    Pool(given.queue, range(given.first, given.first + given.count), given.threads).run()
 
 
 if __name__ == "__main__":

@@ -35,6 +35,12 @@ def family(pid: int) -> list[psutil.Process]:
     return [p for p in psutil.Process(pid).children(recursive=True) if process.is_alive(p.pid)]
 
 
+def workers(home: Path) -> list[int]:
+    """The process ids of a home's workers, without the pools that they were forked from."""
+    pools = [p for p in psutil.Process(supervisor(home)).children() if "redis" not in p.name()]
+    return [p.pid for pool in pools for p in pool.children() if process.is_alive(p.pid)]
+
+
 def supervisor(home: Path) -> int:
     """The process id of a home's supervisor."""
     return int((home / "locks" / "supervisor.pid").read_text())

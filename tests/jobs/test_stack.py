@@ -12,7 +12,7 @@ import pytest
 from engine import settings
 from engine.errors import StackError
 from jobs import process, queue, stack
-from tests.jobs.conftest import eventually, family, supervisor
+from tests.jobs.conftest import eventually, family, supervisor, workers
 
 
 def test_the_first_user_starts_the_stack_and_the_last_one_stops_it(home: Path) -> None:
@@ -89,16 +89,16 @@ def test_a_killed_redis_is_started_again_with_its_jobs(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_killed_worker_is_replaced_within_five_seconds(home: Path) -> None:
-    def workers() -> list[int]:
-        return [p.pid for p in family(supervisor(home)) if "jobs.worker" in " ".join(p.cmdline())]
-
-    with stack.start(workers=1) as running:
+    with stack.start(workers=2) as running:
         running.wait_until_ready()
-        (old,) = workers()
+        eventually(lambda: len(workers(home)) == 2)
+        old, other = workers(home)
 
         os.kill(old, signal.SIGKILL)
 
-        eventually(lambda: workers() not in ([], [old]), seconds=5)
+        eventually(lambda: old not in workers(home) and len(workers(home)) == 2, seconds=5)
+        assert other in workers(home)
+        eventually(lambda: len(stack.view().workers) == 2, seconds=5)
 
 
 def test_a_later_user_gets_the_workers_that_the_first_did_not_want(home: Path) -> None:

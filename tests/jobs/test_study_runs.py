@@ -15,7 +15,7 @@ from engine import models, settings
 from engine.records import Config, Method, RunStatus
 from jobs import collector, plans, process, stack, studies, tasks, views
 from jobs.plans import PlanRequest
-from tests.jobs.conftest import eventually, family, supervisor
+from tests.jobs.conftest import eventually, family, supervisor, workers
 from tests.tiny import tiny_classification, write_jsonl
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -41,10 +41,9 @@ def create(tmp_path: Path) -> Callable[..., str]:
 
 
 def worker(home: Path) -> psutil.Process:
-    """The one worker of this home, which the supervisor started."""
-    top = supervisor(home)
-    (found,) = [p for p in family(top) if p.ppid() == top and "jobs.worker" in " ".join(p.cmdline())]
-    return found
+    """The one worker of this home, forked from the pool that the supervisor started."""
+    (pid,) = workers(home)
+    return psutil.Process(pid)
 
 
 def step_of(study: str, index: int) -> int:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 from redis import Redis
 from rq.job import Job, JobStatus
@@ -51,7 +52,23 @@ def test_a_job_whose_child_was_killed_runs_again_at_once(
     eventually(lambda: finished(client, "job"))
 
 
-def test_a_job_whose_worker_was_killed_is_done_by_another_and_its_child_is_gone(
+def test_a_job_whose_worker_was_killed_is_done_by_the_next_fork_and_its_child_is_gone(
+    client: Redis, toy_worker: StartWorker, tmp_path: Path
+) -> None:
+    queue.enqueue(client, queue.STUDIES, f"{TOYS}.never_ends_at_first", "job", str(tmp_path))
+    pool = toy_worker()
+    eventually(lambda: list(tmp_path.glob("*.pid")))
+    (child,) = (int(path.stem) for path in tmp_path.glob("*.pid"))
+
+    (worker,) = psutil.Process(pool.pid).children()
+    worker.kill()
+
+    eventually(lambda: not process.is_alive(child), seconds=5)
+    eventually(lambda: finished(client, "job"), seconds=10)
+    assert pool.poll() is None
+
+
+def test_a_job_whose_whole_pool_was_killed_is_done_by_another_and_its_child_is_gone(
     client: Redis, toy_worker: StartWorker, tmp_path: Path
 ) -> None:
     queue.enqueue(client, queue.STUDIES, f"{TOYS}.never_ends_at_first", "job", str(tmp_path))
