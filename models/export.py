@@ -32,6 +32,7 @@ def save_weights(weights: Weights, folder: Path) -> None:
     partial = folder / "model.partial"
     plain = {name: w.detach().bfloat16().contiguous().clone() for name, w in named.items()}
     save_file(plain, partial, metadata={"format": "pt"})
+    partial.chmod(0o644)
     partial.rename(folder / "model.safetensors")
 
 
