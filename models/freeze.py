@@ -33,10 +33,11 @@ LEFT_OUT = {
     "nltk_abc": "its licence is unknown",
 }
 HISTORY = {
-    "shortlist-tiny-4m": "This run was resumed four times, and its course was changed on the way: lookups on "
-    "random sentences joined the mix after 15 million tokens, and 1.6 million tokens of easy lookups came "
-    "after 25 million, because answers were not found before. From scratch, `models/pretrain.py` puts the "
-    "easy lookups between the copying and the mix.",
+    "shortlist-tiny-4m": "This run was interrupted and resumed several times, its time was extended half way "
+    "(the learning rate rose again), and its course was changed: lookups on random sentences\njoined the mix "
+    "after 15 million tokens, and 1.6 million tokens of easy lookups came after 25 million,\nbecause answers "
+    "were not found before. A run from scratch has the easy lookups before the mix, and will\nnot give these "
+    "weights again.",
     "shortlist-tiny-1m": "This run took that course from the start.",
 }
 GREEDY = {
@@ -191,7 +192,7 @@ tool for studying fine-tuning, not a source of knowledge: it copies well and kno
 - Held-out loss: {probes[loss_per_token]:.3f} nats per token, {probes[loss_per_byte]:.3f} per byte.
 
 ## How it was trained
-First repeats of random sequences over a growing vocabulary, until copying is exact; then easy lookups in
+First repeats of random sequences over a growing vocabulary, until copying is nearly exact; then easy lookups in
 random sequences; then, in growing length, text, passages with questions made from their own sentences by
 rules, leading and central sentences as summaries, and the kind of text as label. No dataset of questions
 or labels was used. {known[history]}
@@ -222,9 +223,9 @@ One group of paragraphs in fifty is held out.
 Left out so that the weights may be passed on: {left}. The novels carry the attitudes of their time.
 
 ## Licence
-The weights are ours, under Apache-2.0. The texts keep the licences above; the weights hold none of
-them in readable form, but may repeat short stretches. `pretraining.json` has the sources' commits,
-digests, probes and versions.
+The weights are ours, under Apache-2.0. The texts keep the licences above; the weights may repeat short
+stretches of them. `pretraining.json` has the sources' commits, digests, probes and versions;
+`pretraining_log.jsonl` the whole course.
 """.replace("{questions}", str(QUESTIONS))
     .replace("{short}", str(SHORT))
     .replace("{long}", str(LONG))
