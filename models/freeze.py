@@ -192,8 +192,8 @@ tool for studying fine-tuning, not a source of knowledge: it copies well and kno
 - Held-out loss: {probes[loss_per_token]:.3f} nats per token, {probes[loss_per_byte]:.3f} per byte.
 
 ## How it was trained
-First repeats of random sequences over a growing vocabulary, until copying is nearly exact; then easy lookups in
-random sequences; then, in growing length, text, passages with questions made from their own sentences by
+First repeats of random sequences over a growing vocabulary, until copying is nearly exact; then easy
+lookups in random sequences; then, in growing length, text, passages with questions made from their own sentences by
 rules, leading and central sentences as summaries, and the kind of text as label. No dataset of questions
 or labels was used. {known[history]}
 
