@@ -75,6 +75,11 @@ def only_supervisor(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
+def exists(settings: Settings) -> bool:
+    """Whether the home is still there: one that was removed has no use for its supervisor."""
+    return (settings.locks / "supervisor.pid").exists()
+
+
 def supervisor(settings: Settings) -> int | None:
     """The supervisor's process id; None: there is none."""
     lock = FileLock(settings.locks / "supervisor.lock", timeout=0)

@@ -35,7 +35,7 @@ _Process = subprocess.Popen[bytes]
 
 
 def supervise(settings: Settings, wanted: Wanted, *, until_unused: bool) -> None:
-    """Run Redis (unless REDIS_URL is set) and the workers until SIGTERM, or until no user is left.
+    """Run Redis (unless REDIS_URL is set) and the workers until SIGTERM, or until no user or home is left.
 
     With `until_unused` a later user who wants more workers gets them.
     """
@@ -44,7 +44,7 @@ def supervise(settings: Settings, wanted: Wanted, *, until_unused: bool) -> None
         signal.signal(signal.SIGTERM, _exit)
         client = queue.connection(settings, retries=0)
         used = time.monotonic()
-        while True:
+        while home.exists(settings):
             children.restart_dead(client)
             children.release_orphans(client)
             if not until_unused or _serve_users(client, settings, children):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -128,6 +129,16 @@ def test_the_stack_goes_after_a_user_that_crashed(home: Path) -> None:
 
     eventually(lambda: not process.is_alive(pid), seconds=40)
     assert not stack.view().redis
+
+
+def test_the_stack_of_a_removed_home_goes(home: Path) -> None:
+    running = stack.start(workers=0)
+    pid = supervisor(home)
+
+    shutil.rmtree(home)
+
+    eventually(lambda: not process.is_alive(pid), seconds=10)
+    running.leave()
 
 
 def test_workers_are_as_many_as_set_else_one_per_gpu_else_what_cores_and_memory_allow(
