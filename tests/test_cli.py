@@ -108,7 +108,7 @@ def test_models_lists_the_embedded_ones() -> None:
 @pytest.mark.timeout(240)
 def test_tune_then_predict_from_nothing_running(colours: Path, tmp_path: Path) -> None:
     tuned = run(
-        *("tune", colours, "--model", "shortlist-tiny-1m", "--method", "lora", "--k", 1, "--json"),
+        *("tune", colours, "--model", "shortlist-tiny-4m", "--method", "lora", "--k", 1, "--json"),
         timeout=200,
     )
 
