@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import re
@@ -42,13 +41,6 @@ def be_nice(level: int) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def stand_back(nice: int) -> None:
-    """Lower this process's priority, also against other sessions: Linux's autogroups hide nice values there."""
-    os.nice(nice)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def cores() -> int:

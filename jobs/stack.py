@@ -144,8 +144,8 @@ def supervise(settings: Settings, workers: int, grid_workers: int = 0) -> None:
 def worker_count(settings: Settings) -> int:
     """Study workers to start: the setting, else one per GPU, else one per core while the memory lasts.
 
-    Measured on two cores, 4 M parameters, 100 rows, batch 8: one run with two threads takes 6.8 s, two runs at
-    once with one thread each take 6.9 s together (a run alone with one thread 5.8 s).
+    Measured on two cores, 4 M parameters, 100 rows, batch 8: a run with two threads takes 6.8 s, two runs at
+    once with one thread each 6.9 s together; alone with one thread 5.8 s.
     """
     if settings.workers is not None:
         return settings.workers
