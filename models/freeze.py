@@ -34,9 +34,9 @@ LEFT_OUT = {
 }
 HISTORY = {
     "shortlist-tiny-4m": "This run was interrupted and resumed several times, its time was extended half way "
-    "(the learning rate rose again), and its course was changed: lookups on random sentences\njoined the mix "
-    "after 15 million tokens, and 1.6 million tokens of easy lookups came after 25 million,\nbecause answers "
-    "were not found before. A run from scratch has the easy lookups before the mix, and will\nnot give these "
+    "(the learning rate rose again), and its course was changed: lookups on random sentences joined the mix "
+    "after 15 million tokens, and 1.6 million tokens of easy lookups came after 25 million, because answers "
+    "were not found before. A run from scratch has the easy lookups before the mix, and will not give these "
     "weights again.",
     "shortlist-tiny-1m": "This run took that course from the start.",
 }
@@ -193,9 +193,11 @@ tool for studying fine-tuning, not a source of knowledge: it copies well and kno
 
 ## How it was trained
 First repeats of random sequences over a growing vocabulary, until copying is nearly exact; then easy
-lookups in random sequences; then, in growing length, text, passages with questions made from their own sentences by
-rules, leading and central sentences as summaries, and the kind of text as label. No dataset of questions
-or labels was used. {known[history]}
+lookups in random sequences; then, in growing length, text, passages with questions made from their own
+sentences by rules, leading and central sentences as summaries, and the kind of text as label. No dataset
+of questions or labels was used.
+
+{known[history]}
 
 The prompts are those of the product:
 
