@@ -125,15 +125,14 @@ def scoring_pace(result: RunResult) -> float:
 
 @cache
 def machine_speed() -> float:
-    """Multiplications per second of one matrix product, the best of a few: compares two machines roughly."""
-    size = 512
-    left = np.ones((size, size), dtype=np.float32)
+    """Exponentials per second of one core's own time, so that other work does not count: compares machines."""
+    values = np.linspace(0, 1, 200_000)
     times = []
     for _ in range(8):
-        began = time.perf_counter()
-        left @ left
-        times.append(time.perf_counter() - began)
-    return float(size**3 / min(times))
+        began = time.thread_time()
+        np.exp(values)
+        times.append(time.thread_time() - began)
+    return float(len(values) / max(min(times), 1e-6))
 
 
 def _tokens_per_second(result: RunResult) -> float:
