@@ -125,7 +125,7 @@ def scoring_pace(result: RunResult) -> float:
 
 @cache
 def machine_speed() -> float:
-    """Exponentials per second of one core's own time, so that other work does not count: compares machines."""
+    """Exponentials per second of one core's own time, so that other work does not count."""
     values = np.linspace(0, 1, 200_000)
     times = []
     for _ in range(8):
