@@ -134,12 +134,14 @@ def score_grid(
     shape = (len(cells), len(configs))
     pair = cell_codes * shape[1] + config_codes
     score = table["score"].to_numpy("float64")
-    finished = np.isfinite(score)
-    count = np.bincount(pair[finished], minlength=shape[0] * shape[1])
-    total = np.bincount(pair[finished], weights=score[finished], minlength=count.size)
+    ran = np.bincount(pair, minlength=shape[0] * shape[1])
+    failed = pair[~np.isfinite(score)]
+    count = ran - np.bincount(failed, minlength=ran.size) if len(failed) else ran
+    total = np.bincount(pair, weights=np.where(np.isfinite(score), score, 0.0), minlength=ran.size)
     scores = np.divide(total, count, out=np.full(count.size, np.nan), where=count > 0).reshape(shape)
-    ran = (np.bincount(pair, minlength=count.size) > 0).reshape(shape)
-    return ScoreGrid(cells, configs, scores, ran, floor.evidence(table, pair, scores, lower_is_better))
+    return ScoreGrid(
+        cells, configs, scores, (ran > 0).reshape(shape), floor.evidence(table, pair, scores, lower_is_better)
+    )
 
 
 def rank_grid(grid: ScoreGrid, tolerance: float = TOLERANCE, lower_is_better: bool = False) -> Ranking:
