@@ -268,6 +268,7 @@ def _save(job: _Job, model: Any, tokenizer: Any) -> None:
             adapter.base_model_name_or_path = job.spec.model
         with loading.quiet():
             model.save_pretrained(job.folder / "adapter", save_embedding_layers=False)
+        (job.folder / "adapter" / "README.md").unlink()  # PEFT's card names the base by its path
         return
     with loading.quiet():
         model.save_pretrained(job.folder / "model")
