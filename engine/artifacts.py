@@ -161,11 +161,7 @@ class Artifacts:
 
     def write_prediction(self, request: str, name: str, content: bytes) -> None:
         """Keep a file of a request for predictions; gone when the request is deleted."""
-        path = f"{self._prediction(request)}/{name}"
-        if self.is_local:
-            write_whole(Path(path), content)
-        else:
-            self._fs.pipe_file(path, content)
+        self._write(f"{self._prediction(request)}/{name}", content)
 
     def read_prediction(self, request: str, name: str) -> bytes | None:
         """None: the request has no such file (yet)."""
@@ -233,7 +229,9 @@ class Artifacts:
         return None if content is None else json.loads(content)
 
     def _write_json(self, path: str, values: Mapping[str, Any]) -> None:
-        content = json.dumps(values, indent=1).encode()
+        self._write(path, json.dumps(values, indent=1).encode())
+
+    def _write(self, path: str, content: bytes) -> None:
         if self.is_local:
             write_whole(Path(path), content)
         else:
