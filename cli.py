@@ -6,21 +6,19 @@ holds one JSON document and nothing else; progress goes to stderr.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from engine import errors
 from engine.records import Issue, Method, Role, RunStatus, Task
+from terminal import Json, err, out, print_json, print_table, seconds
 
 if TYPE_CHECKING:
     from jobs.views import RunView
@@ -34,10 +32,6 @@ BAD_INPUT = (
 )
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[
@@ -60,7 +54,7 @@ def check(file: File, task: TaskOption = None, map: MapOption = None, json: Json
         "splits": {name: len(rows) for name, rows in built.splits.items()},
     }
     if json:
-        _print_json(facts)
+        print_json(facts)
         return
     roles = ", ".join(f"{role} = {column}" for role, column in facts["roles"].items())
     usable = f"{len(built.rows)} of {built.total_rows} rows usable"
@@ -100,7 +94,7 @@ def tune(
         _follow(study)
     facts = {**_study_facts(study), "wall_seconds": round(time.monotonic() - started, 1)}
     if json:
-        _print_json(facts)
+        print_json(facts)
     else:
         _print_study(facts)
     if not any(run["status"] == RunStatus.FINISHED and run["config"] for run in facts["runs"]):
@@ -142,7 +136,7 @@ def rank(
     for note in ranked.notes:
         err.print(note, markup=False)
     if json:
-        _print_json(ranked.to_json(top))
+        print_json(ranked.to_json(top))
         return
     for group in ranked.to_json(top):
         _print_ranking(group)
@@ -164,9 +158,9 @@ def models(json: Json = False) -> None:
         for model in registry.registry()
     ]
     if json:
-        _print_json(facts)
+        print_json(facts)
         return
-    _print_table(
+    print_table(
         ("model", "parameters", "methods", "shortlist"),
         [(m["id"], f"{m['parameters']:,}", ", ".join(m["methods"]), m["shortlist"]) for m in facts],
     )
@@ -180,9 +174,13 @@ def serve(
 ) -> None:
     """Serve the pages, with Redis and workers behind them, until Ctrl-C."""
     from engine import settings, store
+    from jobs import admin
 
     current = settings.current()
     store.refuse_second(current)
+    token, is_new = admin.token(current)
+    prints = "`python cli.py admin-token` prints it"
+    err.print(f"Admin token: {f'{token} ({prints} again)' if is_new else prints}.", markup=False)
     if workers is not None:
         os.environ["SHORTLIST_WORKERS"] = str(workers)
     os.environ["SHORTLIST_HOME"] = str(current.home)
@@ -190,6 +188,14 @@ def serve(
     flags = [f"--server.port={port}", f"--server.address={host}"]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", *flags]
     os.execv(sys.executable, command)
+
+
+@app.command("admin-token")
+def admin_token() -> None:
+    """Print the token that opens the actions of the Admin page."""
+    from jobs import admin
+
+    out.print(admin.token()[0], markup=False)
 
 
 @app.command()
@@ -209,7 +215,7 @@ def doctor(json: Json = False) -> None:
 
     found = checks.checks()
     if json:
-        _print_json([asdict(check) for check in found])
+        print_json([asdict(check) for check in found])
     else:
         for item in found:
             out.print(f"{item.status:8} {item.name}: {item.found} {item.fix}".rstrip(), markup=False)
@@ -291,10 +297,10 @@ def _run_facts(run: RunView) -> dict[str, Any]:
 
 def _print_study(facts: Mapping[str, Any]) -> None:
     rows = [
-        (run["name"], run["status"], _points(run["dev"]), _points(run["test"]), _seconds(run["seconds"]))
+        (run["name"], run["status"], _points(run["dev"]), _points(run["test"]), seconds(run["seconds"]))
         for run in facts["runs"]
     ]
-    _print_table(("run", "status", f"dev {facts['metric']}", "test (95 % interval)", "time"), rows)
+    print_table(("run", "status", f"dev {facts['metric']}", "test (95 % interval)", "time"), rows)
     out.print(facts["verdict"], markup=False)
     out.print(f"Study {facts['study']}, {facts['wall_seconds']:.0f} s.", markup=False)
 
@@ -302,7 +308,7 @@ def _print_study(facts: Mapping[str, Any]) -> None:
 def _print_ranking(group: Mapping[str, Any]) -> None:
     complete = "complete" if group["complete"] else f"{group['missing']} (config, cell) pairs missing"
     out.print(f"\n{group['model'] or 'all models'}, {group['method']}: {group['cells']} cells, {complete}")
-    _print_table(
+    print_table(
         ("rank", "config", "S", "covers", "new", "cumulative"),
         [
             (
@@ -318,17 +324,6 @@ def _print_ranking(group: Mapping[str, Any]) -> None:
     )
 
 
-def _print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    table = Table(*header, box=None, pad_edge=False, header_style="bold")
-    for row in rows:
-        table.add_row(*row)
-    out.print(table, markup=False)
-
-
-def _seconds(seconds: float | None) -> str:
-    return "-" if seconds is None else f"{seconds:.0f} s"
-
-
 def _points(score: Mapping[str, Any] | None) -> str:
     if score is None:
         return "-"
@@ -338,10 +333,6 @@ def _points(score: Mapping[str, Any] | None) -> str:
 def _issue_line(issue: Issue) -> str:
     where = "" if issue.row is None else f" row {issue.row}"
     return f"{issue.severity}{where} [{issue.code}] {issue.message}"
-
-
-def _print_json(document: Any) -> None:
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
 
 def main() -> int:
