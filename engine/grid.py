@@ -1,51 +1,51 @@
-"""The offline experiment: from a spec that a person wrote to the trainings that must be run.
+"""The offline experiment: from its spec and its data to the trainings that must be run.
 
-Configs that differ in epochs alone share one training, scored along the way: the schedule is constant.
+Configs that differ in epochs alone share one training, scored along the way, where the schedule is constant.
 """
 
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
-from pathlib import Path
-from typing import Annotated
+from itertools import groupby, zip_longest
 
-import yaml  # type: ignore[import-untyped]
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from engine import dataset as dataset_files
 from engine import models, space
 from engine.dataset import Dataset
-from engine.errors import ConfigError
-from engine.metrics import METRICS
-from engine.records import Config, Method, RunKind, RunSpec
+from engine.grids import SEARCHED
+from engine.gridsource import available, digests, prepare, row_hashes
+from engine.gridspec import GridSpec, Part, parse_spec, read_spec
+from engine.metrics import METRICS, lower_is_better
+from engine.records import Config, Method, RunKind, RunResult, RunSpec
 
-Names = Annotated[tuple[str, ...], Field(min_length=1)]
-Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+__all__ = [
+    "SEARCHED",
+    "Cell",
+    "Count",
+    "GridSpec",
+    "available",
+    "cells",
+    "configs_of",
+    "count",
+    "digests",
+    "expand",
+    "parse_spec",
+    "prepare",
+    "read_spec",
+    "repeats",
+    "row_hashes",
+    "trainings",
+    "untuned",
+]
 
+CONSTANT = ("constant", "constant_with_warmup")
 
-class GridSpec(BaseModel):
-    """What a grid declares before it starts; everything that decides its results."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
-    datasets: Names
-    models: Names
-    methods: Annotated[tuple[Method, ...], Field(min_length=1)]
-    train_sizes: Sizes = (100,)
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
-    max_length: Annotated[int, Field(ge=32)] = 256
-    dev_rows: Annotated[int, Field(ge=10)] = 150
-    test_rows: Annotated[int, Field(ge=10)] = 150
+Read = Callable[[str], RunResult | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What the runs of one grid cell have in common."""
+    """What the runs of one grid cell have in common; `origin` says where its configs come from."""
 
     name: str
     dataset: Dataset
@@ -53,89 +53,84 @@ class Cell:
     method: Method
     train_size: int
     seed: int
+    configs: tuple[Config, ...]
+    max_length: int
+    origin: str = SEARCHED
 
 
-def read_spec(path: Path) -> GridSpec:
-    """The spec in a YAML file; raises ConfigError naming the field that is wrong."""
-    try:
-        return GridSpec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} cannot be read as a grid spec: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the file"
-        raise ConfigError(f"{path.name}: {field}: {first['msg']}.") from error
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The size of a grid before it starts; `repeats` is the most that second seeds can add to `trainings`."""
 
-
-def prepare(spec: GridSpec, source: Path, root: Path) -> dict[str, Dataset]:
-    """Cut each dataset of `source` to size and keep it under `root`; the same every time.
-
-    A folder of `source` holds train, validation and test.jsonl: train and dev are drawn from the first two
-    (a third of them is dev), test from the last.
-    """
-    found = {}
-    for name in spec.datasets:
-        pool = _sample(source / name, ("train", "validation"), 3 * spec.dev_rows, f"{name} pool")
-        test = _sample(source / name, ("test",), spec.test_rows, f"{name} test")
-        folder = root / "sources" / name
-        folder.mkdir(parents=True, exist_ok=True)
-        pool_path, test_path = folder / f"{name}.jsonl", folder / "test.jsonl"
-        pool_path.write_bytes(b"".join(pool))
-        test_path.write_bytes(b"".join(test))
-        built = dataset_files.build(pool_path, name=name, test_path=test_path)
-        dataset_files.save(built, pool_path, root)
-        found[name] = built
-    return found
-
-
-def row_hashes(datasets: Mapping[str, Dataset], source: Path) -> dict[str, frozenset[str]]:
-    """The hashes of all rows that each dataset was drawn from, so that an upload that shares one is known."""
-    return {
-        name: frozenset(
-            dataset_files.input_hash(row)
-            for path in _files(source / name)
-            for row in dataset_files.read_unlabelled(path, found)
-        )
-        for name, found in datasets.items()
-    }
+    cells: int
+    trainings: int
+    results: int
+    repeats: int
 
 
 def cells(spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[Cell]:
-    """Every (dataset, model, method, size, seed), datasets changing fastest."""
-    return [
-        Cell(name, found, model, method, size, seed)
-        for seed in spec.seeds
-        for model in spec.models
-        for size in spec.train_sizes
-        for method in spec.methods
-        for name, found in datasets.items()
+    """Every (dataset, model, method, size, seed) of every part, datasets changing fastest."""
+    return [cell for part in spec.parts for cell in _cells(spec, part, datasets)]
+
+
+def count(spec: GridSpec) -> Count:
+    """How much there is to do, without a look at the data."""
+    by_part = [
+        (part, [_configs(spec, part, model, method) for model in part.models for method in part.methods])
+        for part in spec.parts
     ]
+    trainings_ = results = 0
+    for part, lists in by_part:
+        times = len(part.datasets) * len(part.train_sizes) * len(part.seeds)
+        named = [configs for by_origin in lists for configs in by_origin.values()]
+        trainings_ += times * sum(len(list(_shared(configs))) for configs in named)
+        results += times * sum(map(len, named))
+    searched = sum(part.cells for part in spec.parts if not part.defaults)
+    again = searched * spec.repeat.top * len(spec.repeat.seeds) if spec.repeat else 0
+    return Count(sum(part.cells for part in spec.parts), trainings_, results, again)
 
 
-def trainings(cell: Cell, max_length: int) -> list[RunSpec]:
-    """The runs of a cell, by rising learning rate and so on; each scored at all epochs that share it."""
-    configs = space.search_space(cell.model, cell.method)
+def trainings(cell: Cell) -> list[RunSpec]:
+    """The runs of a cell; each is scored at all epochs that share it."""
     runs = []
-    for index, (shared, members) in enumerate(groupby(configs, _without_epochs), start=1):
+    for members in _shared(cell.configs):
         epochs = tuple(sorted(config.num_train_epochs for config in members))
-        longest = replace(shared, num_train_epochs=epochs[-1])
-        runs.append(_run(cell, RunKind.CUSTOM, index, max_length, longest, epochs))
+        longest = replace(members[0], num_train_epochs=epochs[-1])
+        runs.append(_run(cell, RunKind.CUSTOM, longest, epochs))
     return runs
 
 
-def untuned(cell: Cell, max_length: int) -> RunSpec:
-    """The run that scores the base model, for the floor; the same for both methods."""
-    return _run(replace(cell, method=Method.FULL), RunKind.BASE, 99, max_length)
+def untuned(cell: Cell) -> RunSpec:
+    """The run that scores the base model, for the floor; the same for all methods and seeds."""
+    return _run(replace(cell, method=Method.FULL, seed=0), RunKind.BASE)
 
 
 def expand(spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[RunSpec]:
-    """All runs in the order in which they should be done: whenever it stops, all cells are equally far."""
-    every = cells(spec, datasets)
-    by_cell = [trainings(cell, spec.max_length) for cell in every]
-    most = max(len(runs) for runs in by_cell)
-    order = [runs[index] for index in range(most) for runs in by_cell if index < len(runs)]
-    base = {run.run: run for run in (untuned(cell, spec.max_length) for cell in every)}
-    return [*base.values(), *order]
+    """All runs in the order in which they should be done, each once.
+
+    Parts follow one another; within a part, whenever it stops, all cells are equally far.
+    """
+    base = [untuned(cell) for cell in cells(spec, datasets)]
+    order = []
+    for part in spec.parts:
+        by_cell = [trainings(cell) for cell in _cells(spec, part, datasets)]
+        order += [run for runs in zip_longest(*by_cell) for run in runs if run is not None]
+    return list({run.run: run for run in [*base, *order]}.values())
+
+
+def repeats(spec: GridSpec, datasets: Mapping[str, Dataset], read: Read) -> list[RunSpec]:
+    """The second seeds that are known by now: of the best trainings of each complete searched cell."""
+    if spec.repeat is None:
+        return []
+    found = []
+    for cell in cells(spec, datasets):
+        runs = trainings(cell)
+        results = [read(run.run) for run in runs]
+        if cell.origin == SEARCHED and all(result is not None for result in results):
+            best = _best(zip(runs, results, strict=True), spec.repeat.top)
+            again = [replace(cell, seed=seed) for seed in spec.repeat.seeds if seed != cell.seed]
+            found += [run for other in again for run in trainings(other) if run.config in best]
+    return list({run.run: run for run in found}.values())
 
 
 def configs_of(run: RunSpec) -> list[Config]:
@@ -144,34 +139,52 @@ def configs_of(run: RunSpec) -> list[Config]:
     return [replace(run.config, num_train_epochs=epochs) for epochs in run.score_epochs]
 
 
-def digests(spec: GridSpec, source: Path) -> dict[str, dict[str, str]]:
-    """The sha256 of every file that the datasets were drawn from."""
-    return {
-        name: {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in _files(source / name)}
-        for name in spec.datasets
-    }
+def _cells(spec: GridSpec, part: Part, datasets: Mapping[str, Dataset]) -> list[Cell]:
+    return [
+        Cell(name, datasets[name], model, method, size, seed, configs, spec.max_length, origin)
+        for seed in part.seeds
+        for model in part.models
+        for size in part.train_sizes
+        for method in part.methods
+        for origin, configs in _configs(spec, part, model, method).items()
+        for name in part.datasets
+    ]
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.jsonl"))
+def _configs(spec: GridSpec, part: Part, model: str, method: Method) -> dict[str, tuple[Config, ...]]:
+    """The configs of a part by their origin: the search space, or each default by its name."""
+    if not part.defaults:
+        return {SEARCHED: spec.configs(model, method)}
+    return {name: (space.named(name, model, method),) for name in part.defaults}
 
 
-def _without_epochs(config: Config) -> Config:
-    return replace(config, num_train_epochs=1)
+def _shared(configs: Iterable[Config]) -> Iterable[list[Config]]:
+    """The configs of each training."""
+    for _, members in groupby(configs, _training):
+        yield list(members)
 
 
-def _run(
-    cell: Cell,
-    kind: RunKind,
-    number: int,
-    max_length: int,
-    config: Config | None = None,
-    epochs: tuple[int, ...] = (),
-) -> RunSpec:
-    study = _study_id(cell, max_length, config)
+def _training(config: Config) -> Config:
+    """What the configs of one training have in common: with a constant schedule all but the epochs."""
+    return replace(config, num_train_epochs=1) if config.lr_scheduler_type in CONSTANT else config
+
+
+def _best(ended: Iterable[tuple[RunSpec, RunResult | None]], top: int) -> list[Config | None]:
+    """The trainings that hold the `top` configs with the best dev score, by their longest config."""
+    scored = [
+        (-entry["dev"]["value"] if lower_is_better(run.metric) else entry["dev"]["value"], run)
+        for run, result in ended
+        for entry in (result.facts.get("epochs", ()) if result is not None else ())
+    ]
+    scored.sort(key=lambda pair: (-pair[0], pair[1].run))
+    return [run.config for _, run in scored[:top]]
+
+
+def _run(cell: Cell, kind: RunKind, config: Config | None = None, epochs: tuple[int, ...] = ()) -> RunSpec:
+    study = _study_id(cell, config, epochs)
     label = "untuned" if config is None else config.label
     return RunSpec(
-        run=f"{study}-{number:02d}",
+        run=f"{study}-{1 if config else 99:02d}",
         study=study,
         kind=kind,
         name=f"{cell.name}, {cell.method}, {label}",
@@ -183,30 +196,15 @@ def _run(
         seed=cell.seed,
         config=config,
         train_size=cell.train_size,
-        max_length=max_length,
+        max_length=cell.max_length,
         score_epochs=epochs,
     )
 
 
-def _study_id(cell: Cell, max_length: int, config: Config | None) -> str:
+def _study_id(cell: Cell, config: Config | None, epochs: tuple[int, ...]) -> str:
     """Like a study's id, but made from everything that decides the result: what changes is run anew."""
     weights = models.sha256(models.get(cell.model))
-    facts = (cell.dataset.id, cell.model, weights, cell.method, cell.train_size, cell.seed, max_length)
-    text = repr((*facts, None if config is None else config.to_json()))
+    facts = (cell.dataset.id, cell.model, weights, cell.method, cell.train_size, cell.seed, cell.max_length)
+    text = repr((*facts, None if config is None else config.to_json(), epochs))
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"s-{int(digest[:12], 16) % 10**8:08d}-{digest[12:18]}"
-
-
-def _sample(folder: Path, files: Sequence[str], most: int, seed: str) -> list[bytes]:
-    """At most so many lines of the files together, in file order."""
-    lines = [
-        line.rstrip(b"\n") + b"\n"
-        for name in files
-        if (folder / f"{name}.jsonl").exists()
-        for line in (folder / f"{name}.jsonl").read_bytes().splitlines()
-        if line.strip()
-    ]
-    if not lines:
-        raise ConfigError(f"There is no dataset {folder.name!r} in {folder.parent}.")
-    chosen = random.Random(seed).sample(range(len(lines)), min(most, len(lines)))
-    return [lines[index] for index in sorted(chosen)]

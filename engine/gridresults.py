@@ -7,20 +7,20 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from engine import estimate, evaluate, grid, grids, models, space
-from engine.artifacts import Artifacts, write_whole
+from engine import estimate, evaluate, grid, grids, models
+from engine.artifacts import write_whole
 from engine.dataset import Dataset
 from engine.errors import ConfigError
-from engine.grid import Cell, GridSpec
+from engine.grid import Cell, GridSpec, Read
 from engine.records import Config, RunResult, RunSpec, RunStatus
 
-WHOLE = ("num_train_epochs", "per_device_train_batch_size", "train_size", "seed")
+KEYS = ("dataset", "model", "method", "train_size", "origin", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +37,58 @@ class Floor:
         return self.constant if self.base is None else max(self.base, self.constant)
 
 
-def collect(spec: GridSpec, datasets: Mapping[str, Dataset], files: Artifacts) -> pd.DataFrame:
+def collect(spec: GridSpec, datasets: Mapping[str, Dataset], read: Read) -> pd.DataFrame:
     """One row for each config that was run in a cell; its score is NaN where it failed."""
     rows: list[dict[str, Any]] = []
-    for cell in grid.cells(spec, datasets):
-        floor = _floor(cell, spec, files)
-        for run in grid.trainings(cell, spec.max_length):
-            result = files.read_result(run.run)
+    for cell, runs in declared(spec, datasets, read):
+        floor = _floor(cell, read)
+        for run in runs:
+            result = read(run.run)
             if result is not None and result.status is not RunStatus.STOPPED:
                 rows += [_row(cell, run, config, result, floor) for config in grid.configs_of(run)]
     if not rows:
         raise ConfigError("No training of this grid has finished yet.")
-    table = pd.DataFrame(rows)
-    return table.sort_values(
-        [*("dataset", "model", "method", "train_size", "seed"), "run", "num_train_epochs"]
-    )
+    return pd.DataFrame(rows).sort_values([*KEYS, "run", "num_train_epochs"], ignore_index=True)
+
+
+def declared(
+    spec: GridSpec, datasets: Mapping[str, Dataset], read: Read
+) -> Iterable[tuple[Cell, list[RunSpec]]]:
+    """Every cell with its trainings; second seeds, as far as they are known, are cells of their own."""
+    again = {run.run for run in grid.repeats(spec, datasets, read)}
+    for cell in grid.cells(spec, datasets):
+        yield cell, grid.trainings(cell)
+        for seed in spec.repeat.seeds if spec.repeat and cell.origin == grid.SEARCHED else ():
+            other = replace(cell, seed=seed)
+            if runs := [run for run in grid.trainings(other) if run.run in again]:
+                yield other, runs
+
+
+def completeness(spec: GridSpec, datasets: Mapping[str, Dataset], read: Read) -> pd.DataFrame:
+    """How far each cell is: dataset, model, method, train_size, origin, seed; trainings and results."""
+    rows = []
+    for cell, runs in declared(spec, datasets, read):
+        ended = {run.run: result for run in runs if (result := read(run.run)) is not None}
+        present = [run for run in runs if run.run in ended]
+        rows.append(
+            {
+                **_place(cell),
+                "origin": cell.origin,
+                "trainings": len(runs),
+                "ended": len(present),
+                "failed": sum(result.error is not None for result in ended.values()),
+                "expected": sum(len(run.score_epochs) for run in runs),
+                "present": sum(len(run.score_epochs) for run in present),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def manifest(
     spec: GridSpec,
     datasets: Mapping[str, Dataset],
     table: pd.DataFrame,
-    files: Artifacts,
+    read: Read,
     *,
     digests: Mapping[str, Mapping[str, str]],
     created: float,
@@ -66,11 +96,13 @@ def manifest(
     cores: int,
 ) -> dict[str, Any]:
     """What the version is, how it was made and what it lacks."""
-    results = list(_results(spec, datasets, files))
-    expected = sum(len(space.search_space(c.model, c.method)) for c in grid.cells(spec, datasets))
-    facts = results[0].facts
+    cells = completeness(spec, datasets, read)
+    results = list(_results(spec, datasets, read))
+    expected, present = int(cells["expected"].sum()), int(cells["present"].sum())
+    facts = results[-1].facts
     return {
         "version": spec.version,
+        "provenance": "measured",
         "created": created,
         "spec": spec.model_dump(mode="json"),
         "models": {name: models.sha256(models.get(name)) for name in spec.models},
@@ -78,20 +110,22 @@ def manifest(
         "datasets": [
             {**_dataset_entry(name, found), "sha256": digests[name]} for name, found in datasets.items()
         ],
-        "scope": "English, texts cut to "
-        f"{spec.max_length} tokens, {', '.join(map(str, spec.train_sizes))} training rows, "
-        f"{len(spec.seeds)} seed; configs that differ in epochs alone share a training and are correlated",
+        "scope": f"English, texts cut to {spec.max_length} tokens; configs that differ in epochs alone share "
+        "a training and are correlated",
+        "cells": cells.to_dict("records"),
         "configs": {m: _configs(part) for m, part in table.groupby("method")},
         "expected": expected,
-        "present": len(table),
+        "present": present,
         "failed": int(table["score"].isna().sum()),
-        "complete": len(table) == expected,
+        "complete": present == expected,
+        "trainings": int(cells["ended"].sum()),
         "versions": facts.get("versions", {}),
         "device": facts.get("device"),
         "cores": cores,
         "workers": workers,
         "hours": round(sum(r.seconds or 0 for r in results) / workers / 3600, 3),
         "seconds_per_run": _quantiles(r.seconds for r in results),
+        "seconds_by_cell": _seconds_by_cell(spec, datasets, read),
         "pace": {"machine_speed": estimate.machine_speed(), **_pace(table)},
     }
 
@@ -118,16 +152,13 @@ def _row(cell: Cell, run: RunSpec, config: Config, result: RunResult, floor: Flo
     epochs = {entry["epoch"]: entry for entry in result.facts.get("epochs", ())}
     scored = epochs.get(config.num_train_epochs)
     dev, test = (None, None) if scored is None else (scored["dev"], scored["test"])
-    values = config.to_dict()
+    values, facts = config.to_dict(), result.facts
     for name in ("lora_r", "lora_alpha", "lora_dropout"):
         values[name] = values.get(name, math.nan)
     return {
-        "dataset": cell.name,
+        **_place(cell),
+        "origin": cell.origin,
         "task": str(cell.dataset.task),
-        "model": cell.model,
-        "method": str(cell.method),
-        "train_size": cell.train_size,
-        "seed": cell.seed,
         "run": run.run,
         **values,
         "metric": run.metric,
@@ -135,7 +166,9 @@ def _row(cell: Cell, run: RunSpec, config: Config, result: RunResult, floor: Flo
         **_score_columns("test_score", test),
         "dev_loss": math.nan if scored is None else scored["dev_loss"],
         "seconds": math.nan if scored is None else scored["seconds"],
-        "tokens_per_second": result.facts.get("tokens_per_second", math.nan),
+        "tokens": facts.get("tokens", math.nan) * config.num_train_epochs / run.score_epochs[-1],
+        "tokens_per_second": facts.get("tokens_per_second", math.nan),
+        "peak_memory_mb": facts.get("peak_memory_mb", math.nan),
         "rows_per_second": estimate.scoring_pace(result),
         "error": result.error,
         "base_score": floor.base,
@@ -144,7 +177,18 @@ def _row(cell: Cell, run: RunSpec, config: Config, result: RunResult, floor: Flo
         "dev_rows": None if scored is None else scored["per_row_dev"],
         "test_rows": None if scored is None else scored["per_row_test"],
         "floor_rows": floor.rows,
-        "row_groups": _groups(cell.dataset),
+        "row_groups": _groups(cell.dataset, "dev"),
+        "test_groups": _groups(cell.dataset, "test"),
+    }
+
+
+def _place(cell: Cell) -> dict[str, Any]:
+    return {
+        "dataset": cell.name,
+        "model": cell.model,
+        "method": str(cell.method),
+        "train_size": cell.train_size,
+        "seed": cell.seed,
     }
 
 
@@ -154,16 +198,15 @@ def _score_columns(name: str, score: Mapping[str, Any] | None) -> dict[str, Any]
     return {name: score["value"], **{f"{name}_{part}": score[part] for part in ("low", "high", "n")}}
 
 
-def _floor(cell: Cell, spec: GridSpec, files: Artifacts) -> Floor:
+def _floor(cell: Cell, read: Read) -> Floor:
     """The untuned model's rows, unless it was not scored or a constant answer is better."""
-    run = grid.untuned(cell, spec.max_length)
+    run = grid.untuned(cell)
     constant = _constant_rows(cell, run.metric)
     mean = sum(constant) / len(constant)
-    result = files.read_result(run.run)
+    result = read(run.run)
     if result is None or result.dev is None:
         return Floor(None, mean, constant)
-    predictions = pd.read_parquet(files.open_attempt(run.run, result.attempt) / "predictions.parquet")
-    base = evaluate.row_scores(predictions, run.metric, "dev")
+    base: list[float] = result.facts["per_row_dev"]
     return Floor(result.dev.value, mean, base if result.dev.value > mean else constant)
 
 
@@ -178,17 +221,40 @@ def _constant_rows(cell: Cell, metric: str) -> list[float]:
     return evaluate.row_scores(table, metric, "dev")
 
 
-def _groups(found: Dataset) -> list[int]:
-    """A number for each dev row; rows of one document share it."""
+def _groups(found: Dataset, split: str) -> list[int]:
+    """A number for each row of a split; rows of one document share it."""
     numbers: dict[str, int] = {}
-    names = [row.group or f"row {row.number}" for row in found.split("dev")]
+    names = [row.group or f"row {row.number}" for row in found.split(split)]
     return [numbers.setdefault(name, len(numbers)) for name in names]
 
 
-def _results(spec: GridSpec, datasets: Mapping[str, Dataset], files: Artifacts) -> Iterable[RunResult]:
-    for run in grid.expand(spec, datasets):
-        if (result := files.read_result(run.run)) is not None:
+def _results(spec: GridSpec, datasets: Mapping[str, Dataset], read: Read) -> Iterable[RunResult]:
+    for run in [*grid.expand(spec, datasets), *grid.repeats(spec, datasets, read)]:
+        if (result := read(run.run)) is not None:
             yield result
+
+
+def _seconds_by_cell(
+    spec: GridSpec, datasets: Mapping[str, Dataset], read: Read
+) -> list[dict[str, str | int | float]]:
+    """What a training took on average, by task and model and so on: what a later grid is estimated from."""
+    found = [
+        {
+            "task": str(cell.dataset.task),
+            "model": cell.model,
+            "method": str(cell.method),
+            "train_size": cell.train_size,
+            "seconds": result.seconds,
+        }
+        for cell, runs in declared(spec, datasets, read)
+        for run in runs
+        if (result := read(run.run)) is not None
+        and result.seconds is not None
+        and cell.origin == grid.SEARCHED
+    ]
+    by = ["task", "model", "method", "train_size"]
+    means = pd.DataFrame(found, columns=[*by, "seconds"]).groupby(by, as_index=False)["seconds"].mean()
+    return [{str(name): value for name, value in row.items()} for row in means.round(1).to_dict("records")]
 
 
 def _dataset_entry(name: str, found: Dataset) -> dict[str, Any]:

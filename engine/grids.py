@@ -1,4 +1,7 @@
-"""Published grid versions: the results behind every shortlist, shipped in grids/<version>/."""
+"""Published grid versions: the results behind every shortlist.
+
+Those that ship lie in grids/<version>/, those published on this machine in <home>/grids/<version>/.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from engine.errors import NotFoundError
+from engine import settings
+from engine.artifacts import write_whole
+from engine.errors import ConfigError, NotFoundError
 from engine.records import Method
 from engine.space import HYPERPARAMETERS
 
@@ -19,6 +24,8 @@ FOLDER = Path(__file__).resolve().parents[1] / "grids"
 RESULTS = "results.parquet"
 MANIFEST = "manifest.json"
 ROW_HASHES = "row_hashes.parquet"
+POINTER = "current"
+SEARCHED = "space"  # the origin of configs that a shortlist may hold; others are defaults, run as they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,21 @@ class GridVersion:
         return tuple(entry["name"] for entry in self.manifest["datasets"])
 
     @property
+    def provenance(self) -> str:
+        """`measured` by this project's own code, or `published` by others."""
+        return str(self.manifest.get("provenance", "measured"))
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the score is a loss."""
+        return bool(self.manifest.get("lower_is_better", False))
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it came with the product; others can be removed."""
+        return self.folder.parent == FOLDER
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Ids of the models that it trained."""
         return tuple(self.manifest["models"])
@@ -42,14 +64,34 @@ class GridVersion:
 
 def versions() -> list[GridVersion]:
     """All published versions, the oldest first."""
-    found = (_read(path.parent) for path in FOLDER.glob(f"*/{MANIFEST}"))
+    found = (_read(path.parent) for root in (FOLDER, local()) for path in root.glob(f"*/{MANIFEST}"))
     return sorted(found, key=lambda grid: (grid.manifest["created"], grid.version))
 
 
+def local() -> Path:
+    """Where versions are that were published or imported on this machine."""
+    return settings.current().home / "grids"
+
+
 def current() -> str | None:
-    """The version that shortlists come from: the newest; None when none is published."""
-    published = versions()
-    return published[-1].version if published else None
+    """The version that shortlists come from: the one set, else the newest measured one that ships.
+
+    None when none is published.
+    """
+    measured = [grid for grid in versions() if grid.provenance == "measured"]
+    pointer = local() / POINTER
+    chosen = pointer.read_text(encoding="utf-8").strip() if pointer.exists() else None
+    if chosen in [grid.version for grid in measured]:
+        return chosen
+    shipped = [grid.version for grid in measured if grid.shipped]
+    return shipped[-1] if shipped else None
+
+
+def set_current(version: str) -> None:
+    """Let shortlists come from this version; raises for one that is not published or not measured."""
+    if get(version).provenance != "measured":
+        raise ConfigError(f"{version} holds results of others: shortlists of our models cannot come from it.")
+    write_whole(local() / POINTER, version.encode())
 
 
 def get(version: str) -> GridVersion:
@@ -62,8 +104,18 @@ def get(version: str) -> GridVersion:
 
 
 def load(version: str) -> pd.DataFrame:
-    """The results of a version, one row for each config, dataset and seed; a NaN score is a failed run."""
-    return pd.read_parquet(get(version).folder / RESULTS)
+    """The results of a version's search space, a row for each config, dataset and seed.
+
+    A NaN score is a failed run.
+    """
+    table = pd.read_parquet(get(version).folder / RESULTS)
+    return table[table["origin"] == SEARCHED] if "origin" in table else table
+
+
+def load_defaults(version: str) -> pd.DataFrame:
+    """The results of configs that were run as they are, named in `origin`: the default and peers'."""
+    table = pd.read_parquet(get(version).folder / RESULTS)
+    return table[table["origin"] != SEARCHED] if "origin" in table else table.iloc[:0].assign(origin="")
 
 
 def config_columns(results: pd.DataFrame) -> list[str]:

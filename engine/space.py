@@ -65,21 +65,23 @@ class SearchSpace:
     batch_sizes: tuple[int, ...]
     epochs: tuple[int, ...]
     adapters: tuple[tuple[int, int] | None, ...] = (None,)
+    schedules: tuple[str, ...] = ("constant_with_warmup",)
     warmup_steps: int = 5
 
     def configs(self) -> tuple[Config, ...]:
         """Every point; those that differ in epochs alone stand together and can share one training."""
-        axes = product(self.adapters, self.batch_sizes, self.learning_rates, self.epochs)
+        axes = product(self.schedules, self.adapters, self.batch_sizes, self.learning_rates, self.epochs)
         return tuple(self._config(*point) for point in axes)
 
     def _config(
-        self, adapter: tuple[int, int] | None, batch: int, learning_rate: float, epochs: int
+        self, schedule: str, adapter: tuple[int, int] | None, batch: int, learning_rate: float, epochs: int
     ) -> Config:
         rank, alpha = adapter or (None, None)
         return Config(
             learning_rate=learning_rate,
             num_train_epochs=epochs,
             per_device_train_batch_size=batch,
+            lr_scheduler_type=schedule,
             warmup_steps=self.warmup_steps,
             lora_r=rank,
             lora_alpha=alpha,
@@ -132,10 +134,27 @@ def search_space(model: str, method: Method) -> tuple[Config, ...]:
 
 def default_config(model: str, method: Method) -> Config:
     """What TRL and PEFT do unless told otherwise; embedded models keep all of it but the learning rate."""
-    config = LIBRARY_DEFAULT if method is Method.FULL else replace(LIBRARY_DEFAULT, **LIBRARY_ADAPTER)
+    config = library_default(method)
     if is_embedded(model):
         return replace(config, learning_rate=EMBEDDED_DEFAULT_RATE[method])
     return config
+
+
+def library_default(method: Method) -> Config:
+    """What TRL and PEFT do unless told otherwise, made for models a thousand times larger than ours."""
+    return LIBRARY_DEFAULT if method is Method.FULL else replace(LIBRARY_DEFAULT, **LIBRARY_ADAPTER)
+
+
+def named(name: str, model: str, method: Method) -> Config:
+    """A config that a grid runs as it is: `default` (default_config) or `library` (library_default).
+
+    Raises ConfigError for another name.
+    """
+    if name == "default":
+        return default_config(model, method)
+    if name == "library":
+        return library_default(method)
+    raise ConfigError(f"There are no defaults called {name!r}; choose default or library.")
 
 
 def normalize_names(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,7 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
     if not spec.kind.trains:
         scored = scoring.score_untuned(model, text, dataset, spec.metric, job.stage)
         _emit_scored(job, scored, None)
+        job.facts["per_row_dev"] = evaluate.row_scores(scored.table, spec.metric, "dev")
         return RunStatus.FINISHED, scored
     return _train_and_score(job, model, text)
 

@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 
 from redis import Redis
@@ -59,16 +60,22 @@ def run_grid(
     settings = settings_module.current()
     client, files = queue.require(settings), artifacts(settings, spec.version)
     datasets = grid.prepare(spec, source, files.datasets_root)
-    runs = grid.expand(spec, datasets)
     for found in datasets.values():
         files.push_dataset(found.id)
+    _run_all(client, files, spec.version, grid.expand(spec, datasets), say)
+    _run_all(client, files, spec.version, grid.repeats(spec, datasets, files.read_result), say)
+    return files, datasets
+
+
+def _run_all(
+    client: Redis, files: Artifacts, version: str, runs: Sequence[RunSpec], say: Callable[[str], None]
+) -> None:
     for run in runs:
         if files.read_result(run.run) is None:
             files.write_spec(run)
             queue.forget(client, run.run)
-            queue.enqueue(client, queue.GRID, TASK, run.run, spec.version, run.run)
+            queue.enqueue(client, queue.GRID, TASK, run.run, version, run.run)
     _wait(client, files, runs, say)
-    return files, datasets
 
 
 def publish(spec: GridSpec, source: Path, target: Path, workers: int) -> Path:
@@ -76,12 +83,13 @@ def publish(spec: GridSpec, source: Path, target: Path, workers: int) -> Path:
     settings = settings_module.current()
     files = artifacts(settings, spec.version)
     datasets = grid.prepare(spec, source, files.datasets_root)
-    table = gridresults.collect(spec, datasets, files)
+    read = cache(files.read_result)
+    table = gridresults.collect(spec, datasets, read)
     facts = gridresults.manifest(
         spec,
         datasets,
         table,
-        files,
+        read,
         digests=grid.digests(spec, source),
         created=time.time(),
         workers=workers,

@@ -126,7 +126,7 @@ def test_trainings_stand_for_every_config_of_the_space_once(source: Path, tmp_pa
     (lora, full) = grid.cells(spec_of(), grid.prepare(spec_of(), source, tmp_path))
 
     for cell in (lora, full):
-        runs = grid.trainings(cell, 64)
+        runs = grid.trainings(cell)
         configs = [config for run in runs for config in grid.configs_of(run)]
         assert len(runs) == len(configs) / 3
         assert sorted(c.to_json() for c in configs) == sorted(
@@ -161,9 +161,16 @@ def test_what_is_published_can_be_ranked_and_says_what_is_missing(source: Path, 
     files.write_result(finished(good, dev, (1, 3, 5), 0.5))
     files.write_result(finished(broken, dev, (1,), 0.3, error="The loss is not finite."))
 
-    table = gridresults.collect(spec, datasets, files)
+    table = gridresults.collect(spec, datasets, files.read_result)
     facts = gridresults.manifest(
-        spec, datasets, table, files, digests=grid.digests(spec, source), created=1.0, workers=1, cores=2
+        spec,
+        datasets,
+        table,
+        files.read_result,
+        digests=grid.digests(spec, source),
+        created=1.0,
+        workers=1,
+        cores=2,
     )
     gridresults.publish(grids.FOLDER, table, facts, grid.row_hashes(datasets, source))
 
@@ -190,7 +197,7 @@ def test_a_training_is_scored_at_each_of_its_epochs(source: Path, tmp_path: Path
             train.run(run, datasets["colours"], folder, 1, lambda kind, data: None, lambda: None)
         )
 
-    table = gridresults.collect(spec, datasets, files)
+    table = gridresults.collect(spec, datasets, files.read_result)
 
     assert table["num_train_epochs"].tolist() == [1, 3, 5]
     dev = len(datasets["colours"].split("dev"))
