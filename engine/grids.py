@@ -142,6 +142,9 @@ def datasets_sharing_rows(hashes: Collection[str], version: str | None) -> tuple
 
 @cache
 def _row_hashes(path: Path) -> dict[str, frozenset[bytes]]:
+    """Empty for a version of others: it names datasets but holds no rows of them."""
+    if not path.exists():
+        return {}
     table = pd.read_parquet(path)
     return {str(name): frozenset(rows) for name, rows in table.groupby("dataset")["hash"]}
 
