@@ -10,10 +10,11 @@ from engine.shortlist import recommend
 MODEL = "shortlist-tiny-4m"
 
 
-def test_every_grid_names_the_weights_that_ship() -> None:
+def test_every_measured_grid_names_the_weights_that_ship() -> None:
     for grid in grids.versions():
-        for name, digest in grid.manifest["models"].items():
-            assert models.sha256(models.get(name)) == digest, (grid.version, name)
+        if grid.provenance == "measured":
+            for name, digest in grid.manifest["models"].items():
+                assert models.sha256(models.get(name)) == digest, (grid.version, name)
 
 
 def test_the_current_grid_has_two_datasets_of_each_task_and_12_to_24_configs() -> None:
