@@ -5,92 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import struct
-from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from math import prod
 from pathlib import Path
 
 from engine import grids
+from engine.catalogue import HUB_MODELS, BaseModel, Provenance
+from engine.checkpoints import Shape
 from engine.errors import ModelError
-from engine.records import Method
+
+__all__ = ["HUB_MODELS", "BaseModel", "Provenance", "Shape", "get", "path", "registry", "relatives", "sha256"]
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
 WEIGHTS = "model.safetensors"
 LONGEST_HEADER = 100_000_000
 EMBEDDED = ("shortlist-tiny-1m", "shortlist-tiny-4m")
-
-
-class Provenance(StrEnum):
-    """Where a model's shortlist comes from."""
-
-    MEASURED = "measured"
-    PUBLISHED = "published"
-    TRANSFERRED = "transferred"
-    NONE = "none"
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """The sizes of a Llama-like decoder; `key_value_width` is the width of keys and of values."""
-
-    layers: int
-    width: int
-    inner: int
-    key_value_width: int
-
-    def adapter_parameters(self, rank: int) -> int:
-        """Weights that LoRA adds to q, k, v, o, gate, up and down: rank x (in + out) for each matrix."""
-        square, narrow = 2 * self.width, self.width + self.key_value_width
-        return rank * self.layers * (2 * square + 2 * narrow + 3 * (self.width + self.inner))
-
-
-@dataclass(frozen=True, slots=True)
-class BaseModel:
-    """One allowed model: either embedded, with a folder, or on the hub, with an id."""
-
-    id: str
-    parameters: int
-    context_length: int
-    licence: str
-    shape: Shape
-    shortlist: Provenance
-    folder: str | None = None
-    hub_id: str | None = None
-    prompt_style: str = "plain"
-    methods: tuple[Method, ...] = (Method.LORA, Method.FULL)
-
-    @property
-    def embedded(self) -> bool:
-        """Whether its weights come with the product."""
-        return self.folder is not None
-
-    @property
-    def launchable(self) -> bool:
-        """Whether it can be trained here; a hub model needs a pinned revision, and none is known yet."""
-        return self.embedded
-
-
-# Facts of the models' own pages and configs; the shortlist is the papers' published recommendation.
-HUB_MODELS = (
-    BaseModel(
-        id="Meta-Llama-3-8B",
-        hub_id="meta-llama/Meta-Llama-3-8B",
-        parameters=8_030_261_248,
-        context_length=8192,
-        licence="Meta Llama 3 Community License",
-        shape=Shape(layers=32, width=4096, inner=14336, key_value_width=1024),
-        shortlist=Provenance.PUBLISHED,
-    ),
-    BaseModel(
-        id="Mistral-7B-v0.3",
-        hub_id="mistralai/Mistral-7B-v0.3",
-        parameters=7_248_023_552,
-        context_length=32768,
-        licence="Apache-2.0",
-        shape=Shape(layers=32, width=4096, inner=14336, key_value_width=1024),
-        shortlist=Provenance.PUBLISHED,
-    ),
+ALIKE = (
+    2.0  # models differ at most so many times in size when one's configs are transferred to the other [ours]
 )
 
 
@@ -108,6 +39,18 @@ def get(model_id: str) -> BaseModel:
     if model_id in EMBEDDED:
         raise ModelError(f"The weights of {model_id} are missing: restore models/{model_id}/{WEIGHTS}.")
     raise ModelError(f"There is no model {model_id!r}. Choose one of {', '.join(known)}.")
+
+
+def relatives(model: BaseModel) -> list[BaseModel]:
+    """Other models of about its size whose shortlist rests on results, the closest in size first."""
+    shown = (Provenance.MEASURED, Provenance.PUBLISHED)
+    factors = [
+        (max(other.parameters, model.parameters) / min(other.parameters, model.parameters), other)
+        for other in registry()
+        if other.shortlist in shown and other.id != model.id
+    ]
+    near = [pair for pair in factors if pair[0] <= ALIKE]
+    return [other for _, other in sorted(near, key=lambda pair: pair[0])]
 
 
 def path(model: BaseModel) -> Path:

@@ -9,26 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from engine import grids, models, tables
+from engine import grids, models, published, tables
 from engine.coverage import TOLERANCE, LeftOut, RankedConfig, Ranking, rank_configs, rank_grid, score_grid
 from engine.errors import ConfigError
 from engine.models import BaseModel, Provenance
 from engine.records import Config, Method
 
 __all__ = ["TOLERANCE", "LeftOut", "RankedConfig", "Ranking", "rank_configs", "rank_table", "recommend"]
-
-# What Halfon et al., arXiv 2407.18990, recommend, as the sft.md of nwind/llm-finetune passes it on. The
-# schedule is not stated there: linear is TRL's default.
-PUBLISHED = {
-    ("Meta-Llama-3-8B", Method.LORA): Config(
-        5e-5, 5, 8, lr_scheduler_type="linear", lora_r=128, lora_alpha=32
-    ),
-    ("Meta-Llama-3-8B", Method.FULL): Config(1e-5, 5, 8, lr_scheduler_type="linear"),
-    ("Mistral-7B-v0.3", Method.LORA): Config(
-        5e-5, 5, 32, lr_scheduler_type="linear", lora_r=128, lora_alpha=128
-    ),
-    ("Mistral-7B-v0.3", Method.FULL): Config(5e-6, 5, 8, lr_scheduler_type="linear"),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,7 +97,8 @@ class Shortlist:
     """The first k configs for a model and method, and why one should believe them.
 
     `cells` counts the datasets (by training size) that the ranking rests on; `ranking` is the whole ranking
-    behind it. They are 0 and None where nothing was measured.
+    behind it. They are 0 and None where nothing was measured. `origins` says where each entry comes from, if
+    they do not all come from where the shortlist does.
     """
 
     entries: tuple[RankedConfig, ...]
@@ -120,11 +108,16 @@ class Shortlist:
     cells: int
     evidence: str
     ranking: Ranking | None = None
+    origins: tuple[Provenance, ...] = ()
+
+    def origin(self, rank: int) -> Provenance:
+        """Where the entry of this rank comes from."""
+        return self.origins[rank - 1] if self.origins else self.provenance
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready, without the whole ranking; kept in study.json."""
         return {
-            "entries": [entry.to_dict() for entry in self.entries],
+            "entries": [{**e.to_dict(), "provenance": str(self.origin(e.rank))} for e in self.entries],
             "version": self.version,
             "provenance": str(self.provenance),
             "excluded": list(self.excluded),
@@ -141,15 +134,23 @@ def recommend(model: BaseModel, method: Method, k: int, exclude: Collection[str]
     if grids.has_results(version, model.id, method):
         assert version is not None
         return _measured(version, model.id, method, k, exclude)
-    if (config := PUBLISHED.get((model.id, method))) is not None:
-        return _published(config, k)
+    if (found := _published(model, method, k)) is not None:
+        return found
     sister = next((name for name in models.EMBEDDED if grids.has_results(version, name, method)), None)
     if model.embedded and sister is not None and version is not None:
-        found = _measured(version, sister, method, k, exclude)
-        guess = f"A guess: measured for {sister}, not for {model.id}. "
-        return replace(found, provenance=Provenance.TRANSFERRED, evidence=guess + found.evidence)
+        return _transferred(model, sister, _measured(version, sister, method, k, exclude))
+    for other in () if model.embedded else models.relatives(model):
+        if grids.has_results(version, other.id, method) or _published(other, method, k) is not None:
+            return _transferred(model, other.id, recommend(other, method, k, exclude))
     none = f"No grid has measured {model.id} with {method} yet, so there is nothing to recommend."
     return Shortlist((), None, Provenance.NONE, (), 0, none)
+
+
+def _transferred(model: BaseModel, other: str, found: Shortlist) -> Shortlist:
+    """Another model's shortlist as a guess for this one."""
+    guess = f"A guess: taken from {other}, not measured for {model.id}. {found.evidence}"
+    origins = (Provenance.TRANSFERRED,) * len(found.origins)
+    return replace(found, provenance=Provenance.TRANSFERRED, evidence=guess, origins=origins)
 
 
 def _measured(version: str, model: str, method: Method, k: int, exclude: Collection[str]) -> Shortlist:
@@ -200,10 +201,45 @@ def _evidence(
     return " ".join(parts)
 
 
-def _published(config: Config, k: int) -> Shortlist:
-    entry = RankedConfig(1, config.to_dict(), 0.0, 0, 0, 0.0, None)
-    evidence = (
-        "Published for this model by Halfon et al., arXiv 2407.18990, on 13 datasets, at second hand; "
-        "the schedule is not stated (linear, TRL's default, is assumed). Not measured here."
+def _published(model: BaseModel, method: Method, k: int) -> Shortlist | None:
+    """What others found for this model; None: nothing that we know of."""
+    if (config := published.PAPER.get((model.id, method))) is not None:
+        return _of_paper(config, k)
+    if (ranking := published.loss_ranking(model, method)) is not None:
+        return _of_losses(ranking, k)
+    return None
+
+
+def _of_paper(config: Config, k: int) -> Shortlist:
+    """The paper's one config, then its neighbours."""
+    configs = [config, *published.neighbours(config)][:k]
+    entries = tuple(
+        RankedConfig(rank, one.to_dict(), 0.0, 0, 0, 0.0, None) for rank, one in enumerate(configs, start=1)
     )
-    return Shortlist((entry,)[:k], None, Provenance.PUBLISHED, (), 0, evidence)
+    evidence = (
+        "The first config is published for this model by Halfon et al., arXiv 2407.18990, on 13 datasets, at "
+        "second hand; the schedule is not stated (linear, TRL's default, is assumed). "
+    )
+    if k > 1:
+        evidence += f"The others are transferred, a guess: {published.NEIGHBOUR_RULE}. "
+    origins = (Provenance.PUBLISHED, *(Provenance.TRANSFERRED,) * (len(entries) - 1))[: len(entries)]
+    return Shortlist(
+        entries, None, Provenance.PUBLISHED, (), 0, f"{evidence}Not measured here.", origins=origins
+    )
+
+
+def _of_losses(ranking: Ranking, k: int) -> Shortlist:
+    """The configs of a published table in the order of the model's own loss."""
+    entries = ranking.entries[:k]
+    near = sum(entry.covers for entry in ranking.entries)
+    evidence = (
+        f"Ranked by this model's own test loss in the published table {published.LOSSES} (Thinking Machines "
+        f"Lab): one dataset, a loss, not a task score. {near} of its {len(ranking.entries)} configs that did "
+        f"not diverge are within {100 * published.LOSS_TOLERANCE:.0f} % of the least loss. Learning rate and "
+        "rank are published. Its 780 steps of 128 rows fit no small dataset: epochs, batch and schedule are "
+        "TRL's defaults, alpha is 32 as in the same laboratory's LoRA Without Regret, and a smaller batch "
+        "may want a lower learning rate. Not measured here."
+    )
+    return Shortlist(
+        entries, published.LOSSES, Provenance.PUBLISHED, (), len(ranking.cells), evidence, ranking
+    )

@@ -1,14 +1,16 @@
 """The allow-list of base models."""
 
 import hashlib
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine import grids, models
 from engine.errors import ModelError
-from engine.models import Provenance, Shape
+from engine.models import BaseModel, Provenance, Shape
 from tests.engine.gridfiles import publish
 from tests.tiny import tiny_model
 
@@ -70,12 +72,36 @@ def test_no_typed_path_or_hub_id_is_a_model(folder: Path, text: str) -> None:
         models.get(text)
 
 
-def test_hub_models_are_known_but_cannot_be_trained_yet(folder: Path) -> None:
+def test_hub_models_are_published_and_pinned_to_a_commit() -> None:
     model = models.get("Mistral-7B-v0.3")
 
     assert (model.embedded, model.launchable, model.shortlist) == (False, False, Provenance.PUBLISHED)
+    assert all(re.fullmatch("[0-9a-f]{40}", str(model.revision)) for model in models.HUB_MODELS)
+
+
+def test_a_hub_model_without_a_pinned_revision_cannot_be_trained() -> None:
+    model = replace(models.get("Mistral-7B-v0.3"), revision=None)
+
+    assert not model.launchable
     with pytest.raises(ModelError, match="cannot be trained here yet"):
         models.path(model)
+
+
+VOCABULARIES = {"Meta-Llama-3": 128_256, "Llama-3": 128_256, "Mistral": 32_768, "Qwen3": 151_936}
+TIED = ("Llama-3.2-1B", "Llama-3.2-3B", "Qwen3-4B-Instruct-2507")
+
+
+@pytest.mark.parametrize("model", models.HUB_MODELS, ids=lambda model: model.id)
+def test_the_parameters_of_a_hub_model_follow_from_its_shape(model: BaseModel) -> None:
+    shape = model.shape
+    vocabulary = next(size for name, size in VOCABULARIES.items() if model.id.startswith(name))
+    query = shape.query_width or shape.width
+    norms = 2 * shape.width + (2 * 128 if "Qwen3" in model.id else 0)
+    attention = 2 * shape.width * query + 2 * shape.width * shape.key_value_width
+    layer = attention + 3 * shape.width * shape.inner + norms
+    embeddings = (1 if model.id in TIED else 2) * vocabulary * shape.width
+
+    assert model.parameters == shape.layers * layer + embeddings + shape.width
 
 
 def test_a_model_without_its_weights_is_left_out_and_says_what_to_restore(folder: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from engine import grids
 from engine.errors import ConfigError
 from engine.models import HUB_MODELS, BaseModel, Provenance, Shape
+from engine.published import PAPER, neighbours
 from engine.records import Config, Method
 from engine.shortlist import Shortlist, rank_table, recommend
 from tests.engine.gridfiles import MODEL, publish
@@ -151,20 +152,87 @@ def test_a_sister_model_gets_the_same_configs_marked_as_a_guess(grid: Path) -> N
 
     assert rates(found) == [3e-4, 3e-3]
     assert found.provenance is Provenance.TRANSFERRED
-    assert found.evidence.startswith("A guess: measured for shortlist-tiny-4m, not for shortlist-tiny-1m.")
-
-
-def test_a_model_of_the_paper_gets_its_published_config(grid: Path) -> None:
-    found = recommend(HUB_MODELS[0], Method.LORA, 4)
-
-    (entry,) = found.entries
-    assert (entry.config["learning_rate"], entry.config["lora_r"], entry.config["lora_alpha"]) == (
-        5e-5,
-        128,
-        32,
+    assert found.evidence.startswith(
+        "A guess: taken from shortlist-tiny-4m, not measured for shortlist-tiny-1m."
     )
+
+
+def test_a_model_of_the_paper_gets_its_published_config_and_then_its_neighbours(grid: Path) -> None:
+    found = recommend(HUB_MODELS[0], Method.LORA, 8)
+
+    first = found.entries[0].config
+    assert (first["learning_rate"], first["lora_r"], first["lora_alpha"]) == (5e-5, 128, 32)
+    assert [(e.config["learning_rate"], e.config["num_train_epochs"]) for e in found.entries] == [
+        (5e-5, 5),
+        (2e-5, 5),
+        (1e-4, 5),
+        (5e-5, 3),
+        (2e-5, 3),
+        (1e-4, 3),
+        (5e-5, 10),
+        (2e-5, 10),
+    ]
+    assert found.origins == (Provenance.PUBLISHED, *(Provenance.TRANSFERRED,) * 7)
     assert found.provenance is Provenance.PUBLISHED
     assert "arXiv 2407.18990" in found.evidence
+    assert "learning rate one step down and up" in found.evidence
+
+
+@pytest.mark.parametrize("config", PAPER.values(), ids=lambda config: config.label)
+def test_every_published_config_has_enough_different_neighbours_for_any_shortlist(config: Config) -> None:
+    near = list(neighbours(config))
+
+    assert len({one.to_json() for one in (config, *near)}) == len(near) + 1 >= 8
+    assert {one.method for one in near} == {config.method}
+
+
+def test_each_entry_says_where_it_comes_from(grid: Path) -> None:
+    found = recommend(HUB_MODELS[1], Method.FULL, 2).to_dict()
+
+    assert [entry["provenance"] for entry in found["entries"]] == ["published", "transferred"]
+
+
+def hub_model(name: str) -> BaseModel:
+    """A hub model by its id."""
+    return next(model for model in HUB_MODELS if model.id == name)
+
+
+def test_a_model_of_the_loss_table_is_ranked_by_its_own_least_loss() -> None:
+    results = grids.load("tinker-sft")
+    own = results[results["model"] == "Qwen/Qwen3-8B"].sort_values("score").head(3)
+
+    found = recommend(hub_model("Qwen3-8B"), Method.LORA, 3)
+
+    assert [(e.config["learning_rate"], e.config["lora_r"]) for e in found.entries] == list(
+        zip(own["learning_rate"], own["lora_r"], strict=True)
+    )
+    assert (found.version, found.provenance, found.cells) == ("tinker-sft", Provenance.PUBLISHED, 1)
+    assert "one dataset, a loss, not a task score" in found.evidence
+    assert "3 of its 16 configs that did not diverge are within 1 % of the least loss" in found.evidence
+
+
+def test_a_config_of_the_loss_table_can_be_trained_and_a_diverged_one_is_not_recommended() -> None:
+    found = recommend(hub_model("Llama-3.2-1B"), Method.LORA, 64)
+
+    assert len(found.entries) == 16
+    assert {Config.from_dict(entry.config).method for entry in found.entries} == {Method.LORA}
+    assert found.ranking is not None
+    assert found.ranking.normalized.shape == (1, 16)
+
+
+def test_a_method_that_nobody_published_for_a_model_is_transferred_from_one_of_its_size() -> None:
+    found = recommend(hub_model("Llama-3.1-8B"), Method.FULL, 2)
+
+    assert rates(found) == [1e-5, 5e-6]
+    assert found.provenance is Provenance.TRANSFERRED
+    assert set(found.origins) == {Provenance.TRANSFERRED}
+    assert found.evidence.startswith("A guess: taken from Meta-Llama-3-8B, not measured for Llama-3.1-8B.")
+
+
+def test_nothing_is_transferred_between_models_of_very_different_size() -> None:
+    found = recommend(hub_model("Llama-3.2-1B"), Method.FULL, 4)
+
+    assert (found.entries, found.provenance) == ((), Provenance.NONE)
 
 
 def test_without_a_grid_nothing_is_recommended(grid: Path) -> None:

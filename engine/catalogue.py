@@ -1,0 +1,171 @@
+"""The base models that Shortlist knows by name: what they are, where their weights are, what fits them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from engine.checkpoints import Shape
+from engine.records import Method
+
+BYTES_PER_WEIGHT = 2  # hub models are stored in bfloat16
+
+
+class Provenance(StrEnum):
+    """Where a model's shortlist, or one config of it, comes from."""
+
+    MEASURED = "measured"
+    PUBLISHED = "published"
+    TRANSFERRED = "transferred"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """One allowed model: embedded or added by the admin, with a folder; or on the hub, with an id.
+
+    A hub model without a `revision` (a full commit) is listed, but cannot be trained. `gated`: its owner asks
+    for an account that has accepted the licence.
+    """
+
+    id: str
+    parameters: int
+    context_length: int
+    licence: str
+    shape: Shape
+    shortlist: Provenance
+    folder: str | None = None
+    hub_id: str | None = None
+    revision: str | None = None
+    gated: bool = False
+    local: bool = False
+    prompt_style: str = "plain"
+    methods: tuple[Method, ...] = (Method.LORA, Method.FULL)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether its weights come with the product."""
+        return self.folder is not None and not self.local
+
+    @property
+    def launchable(self) -> bool:
+        """Whether it can be trained here."""
+        return self.folder is not None
+
+    @property
+    def hub_bytes(self) -> int:
+        """Size of its weights on the hub; 0 for a model that needs no download."""
+        return 0 if self.hub_id is None else BYTES_PER_WEIGHT * self.parameters
+
+
+LLAMA_3 = "Meta Llama 3 Community License"
+LLAMA_3_1 = "Llama 3.1 Community License"
+LLAMA_3_2 = "Llama 3.2 Community License"
+EIGHT_B = Shape(layers=32, width=4096, inner=14336, key_value_width=1024)
+QWEN_8B = Shape(layers=36, width=4096, inner=12288, key_value_width=1024)
+
+
+def _hub(
+    hub_id: str,
+    revision: str,
+    parameters: int,
+    context_length: int,
+    licence: str,
+    shape: Shape,
+    gated: bool = False,
+) -> BaseModel:
+    return BaseModel(
+        id=hub_id.rpartition("/")[2],
+        hub_id=hub_id,
+        revision=revision,
+        parameters=parameters,
+        context_length=context_length,
+        licence=licence,
+        shape=shape,
+        gated=gated,
+        shortlist=Provenance.PUBLISHED,
+    )
+
+
+# The two models of Halfon et al., then those of the published table tinker-sft that are open to download and
+# have at most 9 billion parameters and an architecture that we check and train (Qwen3.5 mixes in linear
+# attention). Facts of the models' own configs; each commit is the one that many public projects name.
+HUB_MODELS = (
+    _hub(
+        "meta-llama/Meta-Llama-3-8B",
+        "8cde5ca8380496c9a6cc7ef3a8b46a0372a1d920",
+        8_030_261_248,
+        8192,
+        LLAMA_3,
+        EIGHT_B,
+        gated=True,
+    ),
+    _hub(
+        "mistralai/Mistral-7B-v0.3",
+        "caa1feb0e54d415e2df31207e5f4e273e33509b1",
+        7_248_023_552,
+        32768,
+        "Apache-2.0",
+        EIGHT_B,
+    ),
+    _hub(
+        "meta-llama/Llama-3.2-1B",
+        "4e20de362430cd3b72f300e6b0f18e50e7166e08",
+        1_235_814_400,
+        131072,
+        LLAMA_3_2,
+        Shape(layers=16, width=2048, inner=8192, key_value_width=512),
+        gated=True,
+    ),
+    _hub(
+        "meta-llama/Llama-3.2-3B",
+        "13afe5124825b4f3751f836b40dafda64c1ed062",
+        3_212_749_824,
+        131072,
+        LLAMA_3_2,
+        Shape(layers=28, width=3072, inner=8192, key_value_width=1024),
+        gated=True,
+    ),
+    _hub(
+        "meta-llama/Llama-3.1-8B",
+        "d04e592bb4f6aa9cfee91e2e20afa771667e1d4b",
+        8_030_261_248,
+        131072,
+        LLAMA_3_1,
+        EIGHT_B,
+        gated=True,
+    ),
+    _hub(
+        "meta-llama/Llama-3.1-8B-Instruct",
+        "0e9e39f249a16976918f6564b8830bc894c89659",
+        8_030_261_248,
+        131072,
+        LLAMA_3_1,
+        EIGHT_B,
+        gated=True,
+    ),
+    _hub(
+        "Qwen/Qwen3-4B-Instruct-2507",
+        "cdbee75f17c01a7cc42f958dc650907174af0554",
+        4_022_468_096,
+        262144,
+        "Apache-2.0",
+        Shape(layers=36, width=2560, inner=9728, key_value_width=1024, query_width=4096),
+    ),
+    _hub(
+        "Qwen/Qwen3-8B-Base",
+        "49e3418fbbbca6ecbdf9608b4d22e5a407081db4",
+        8_190_735_360,
+        32768,
+        "Apache-2.0",
+        QWEN_8B,
+    ),
+    _hub(
+        "Qwen/Qwen3-8B",
+        "b968826d9c46dd6066d109eabc6255188de91218",
+        8_190_735_360,
+        40960,
+        "Apache-2.0",
+        QWEN_8B,
+    ),
+)
