@@ -1,17 +1,19 @@
-"""What a study and a grid look like: a plot is `*_info(records)`, all the arithmetic, and `*_figure(info)`.
+"""What a study looks like: a plot is `*_info(records)`, all the arithmetic, and `*_figure(info)`.
+
+What a grid looks like is in the modules figures_*; they share the colours and the frame of this one.
 
 Colours are Okabe and Ito's (2008), told apart by colour-blind readers; each means one thing on every page.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
 from engine import baselines
-from engine.coverage import Ranking
 from engine.errors import ConfigError
 from engine.metrics import TITLES, lower_is_better
 from engine.records import Config, Event, Method, RunKind, RunResult, RunSpec, Score
@@ -23,7 +25,8 @@ COLOURS = {
     "default config": "#CC79A7",
     "no model": "#8A8A8A",
 }
-UNSEEN = "#56B4E9"
+UNSEEN = "#56B4E9"  # CBS on data that it has not seen
+RIVAL = "#E69F00"  # any other way to choose configs
 SYMBOLS = {
     "LoRA": "circle",
     "full fine-tuning": "circle",
@@ -33,6 +36,8 @@ SYMBOLS = {
 MAX_POINTS = 20_000
 MAX_TRACES = 100
 ROW_HEIGHT = 34
+TITLE_WIDTH = 88  # characters of a title that fit a window of 800
+TITLE_LINE = 20
 
 
 def meaning(kind: RunKind, method: Method) -> str:
@@ -110,11 +115,11 @@ def _score_point(spec: RunSpec, score: Score, metric: str, tied: bool) -> ScoreP
     if spec.config is not None:
         hover = f"{hover}<br>{spec.config.label}"
     return ScorePoint(
-        spec.run, _escape(run_title(spec)), meaning(spec.kind, spec.method), value, low, high, tied, hover
+        spec.run, escape(run_title(spec)), meaning(spec.kind, spec.method), value, low, high, tied, hover
     )
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     """Text from people and files, safe in Plotly, which reads a subset of HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -136,7 +141,7 @@ def score_figure(info: ScoreInfo) -> go.Figure:
     figure.update_xaxes(title=info.axis)
     for trace in figure.data:
         trace.y = [_row_label(point, info.winner) for point in info.points if point.meaning == trace.name]
-    return _dress(figure, info.title, height=150 + ROW_HEIGHT * len(info.points))
+    return dress(figure, info.title, height=150 + ROW_HEIGHT * len(info.points))
 
 
 def _row_label(point: ScorePoint, winner: str | None) -> str:
@@ -197,7 +202,7 @@ def _curve(spec: RunSpec, events: Sequence[Event], budget: int) -> Curve:
     ]
     thinned = steps[:: max(1, -(-len(steps) // budget))]
     epochs, losses = tuple(e for e, _ in thinned), tuple(loss for _, loss in thinned)
-    return Curve(_escape(run_title(spec)), meaning(spec.kind, spec.method), epochs, losses)
+    return Curve(escape(run_title(spec)), meaning(spec.kind, spec.method), epochs, losses)
 
 
 def curve_figure(info: CurveInfo) -> go.Figure:
@@ -218,137 +223,16 @@ def curve_figure(info: CurveInfo) -> go.Figure:
         )
     figure.update_xaxes(title="Epoch", rangemode="tozero")
     figure.update_yaxes(title="Loss on the answer (nats per token)")
-    return _dress(figure, info.title, height=340)
+    return dress(figure, info.title, height=340)
 
 
-class CoverageInfo(NamedTuple):
-    """How many cells the first k configs cover together."""
-
-    finding: str
-    title: str
-    ranks: tuple[int, ...]
-    shares: tuple[float, ...]
-    hovers: tuple[str, ...]
-    unseen: tuple[float, ...] = ()
-
-
-def coverage_info(ranking: Ranking | None, unseen: Sequence[float] = (), most: int = 8) -> CoverageInfo:
-    """Cumulative coverage by k, and what it says in one sentence; `unseen`: evidence.expected_shares."""
-    entries = () if ranking is None else ranking.entries[:most]
-    if ranking is None or not entries or not ranking.cells:
-        title = "Coverage: nothing is measured yet"
-        return CoverageInfo(title, title, (), (), ())
-    shares = tuple(100 * entry.cumulative_coverage for entry in entries)
-    hovers = tuple(f"{config_label(e.config)}<br>{e.new} more, {e.covers} alone" for e in entries)
-    enough = next(k for k, share in enumerate(shares, 1) if share == max(shares))
-    covered = round(max(shares) / 100 * len(ranking.cells))
-    what = f"{covered} of {len(ranking.cells)} {_cell_noun(ranking)}"
-    finding = f"{enough} configs are enough to be within 3 % of the best on {what}"
-    if enough == 1:
-        finding = f"1 config is within 3 % of the best on {what}"
-    reached = tuple(100 * share for share in unseen[: len(entries)])
-    title = f"Share of {_cell_noun(ranking)} covered, by k"
-    return CoverageInfo(finding, title, tuple(entry.rank for entry in entries), shares, hovers, reached)
-
-
-def _cell_noun(ranking: Ranking) -> str:
-    """A cell is a dataset as long as there is one model and one size."""
-    return "datasets" if len({(cell.model, cell.train_size) for cell in ranking.cells}) == 1 else "cells"
-
-
-def coverage_figure(info: CoverageInfo, method: Method = Method.LORA) -> go.Figure:
-    """One bar per k, the share of cells that the first k configs cover."""
-    figure = go.Figure()
-    if info.ranks:
-        figure.add_bar(
-            x=[str(rank) for rank in info.ranks],
-            y=info.shares,
-            marker_color=COLOURS[meaning(RunKind.SHORTLIST, method)],
-            text=[f"{share:.0f}" for share in info.shares],
-            textangle=0,
-            insidetextanchor="middle",
-            customdata=info.hovers,
-            hovertemplate="k = %{x}: %{y:.0f} %<br>adds %{customdata}<extra></extra>",
-            name="covered",
-        )
-    if info.unseen:
-        figure.add_scatter(
-            x=[str(rank) for rank in info.ranks],
-            y=info.unseen,
-            mode="lines+markers",
-            line={"color": UNSEEN, "width": 2},
-            name="reached of the best on unseen data",
-            hovertemplate="k = %{x}: %{y:.0f} % of the best test score<extra></extra>",
-        )
-    figure.update_xaxes(title="k: configs that are trained", type="category")
-    figure.update_yaxes(title="Share (%)", range=[0, 112])
-    return _dress(figure, info.title, height=340)
-
-
-class HeatInfo(NamedTuple):
-    """Every config in every cell, as a share of the cell's best."""
-
-    title: str
-    ranks: tuple[str, ...]
-    cells: tuple[str, ...]
-    shares: tuple[tuple[float | None, ...], ...]
-    top: tuple[tuple[bool, ...], ...]
-    labels: tuple[str, ...]
-
-
-def heat_info(ranking: Ranking | None, most: int = 40) -> HeatInfo:
-    """The first configs by rank against the cells; None: not run there."""
-    if ranking is None or not ranking.cells:
-        return HeatInfo("Scores by config and dataset: no grid is published yet", (), (), (), (), ())
-    entries = ranking.entries[:most]
-    shares = tuple(
-        tuple(None if value != value else round(100 * float(value), 1) for value in row[:most])
-        for row in ranking.normalized
-    )
-    top = tuple(tuple(bool(value) for value in row[:most]) for row in ranking.covered)
-    return HeatInfo(
-        "Share of the best config's dev score (%), by config and dataset; a dot marks a top config",
-        tuple(str(entry.rank) for entry in entries),
-        tuple(_cell_name(ranking, number) for number in range(len(ranking.cells))),
-        shares,
-        top,
-        tuple(config_label(entry.config) for entry in entries),
-    )
-
-
-def _cell_name(ranking: Ranking, number: int) -> str:
-    """Only as much of (model, dataset, size) as tells the cells apart."""
-    cell = ranking.cells[number]
-    sizes = {other.train_size for other in ranking.cells}
-    models = {other.model for other in ranking.cells}
-    parts = [cell.model if len(models) > 1 else None, cell.dataset]
-    if len(sizes) > 1 and cell.train_size is not None:
-        size = cell.train_size
-        parts.append(f"{size:g} rows" if isinstance(size, float) else f"{size} rows")
-    return _escape(", ".join(part for part in parts if part))
-
-
-def heat_figure(info: HeatInfo) -> go.Figure:
-    """Configs by rank from left to right, one line per cell."""
-    figure = go.Figure()
-    if info.cells:
-        figure.add_heatmap(
-            x=info.ranks,
-            y=info.cells,
-            z=info.shares,
-            text=[["●" if top else "" for top in row] for row in info.top],
-            texttemplate="%{text}",
-            customdata=[info.labels] * len(info.cells),
-            hovertemplate="%{y}<br>rank %{x}: %{customdata}<br>%{z:.1f} % of the best<extra></extra>",
-            colorscale="Cividis",
-            zmax=100,
-            zmin=max(0, min((v for row in info.shares for v in row if v is not None), default=0)),
-            colorbar={"title": "%", "thickness": 12},
-            hoverongaps=False,
-        )
-    figure.update_xaxes(title="Config, by rank", type="category")
-    figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix="  ")
-    return _dress(figure, info.title, height=160 + 26 * len(info.cells)).update_layout(showlegend=False)
+SHORT_NAMES = {
+    "learning_rate": "lr",
+    "num_train_epochs": "epochs",
+    "per_device_train_batch_size": "batch",
+    "lora_r": "r",
+    "lora_alpha": "alpha",
+}
 
 
 def config_label(config: Mapping[str, Any]) -> str:
@@ -356,18 +240,31 @@ def config_label(config: Mapping[str, Any]) -> str:
     try:
         return Config.from_dict({name: _whole(value) for name, value in config.items()}).label
     except ConfigError:
-        return _escape(", ".join(f"{name} {value}" for name, value in config.items()))
+        names = [name for name in SHORT_NAMES if name in config] + sorted(set(config) - set(SHORT_NAMES))
+        return escape(", ".join(f"{SHORT_NAMES.get(name, name)} {setting(config[name])}" for name in names))
+
+
+def setting(value: Any) -> str:
+    """A hyperparameter's value as people write it: '3e-4', '16', 'cosine', 'none' for one that is not set."""
+    if value is None or value != value:
+        return "none"
+    if isinstance(value, float) and 0 < abs(value) < 0.1:
+        mantissa, exponent = f"{value:.2e}".split("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _dress(figure: go.Figure, title: str, height: int) -> go.Figure:
+def dress(figure: go.Figure, title: str, height: int) -> go.Figure:
+    """The frame that all plots share; `height` is without the title's further lines."""
+    lines = textwrap.wrap(title, TITLE_WIDTH)
     return figure.update_layout(
-        title={"text": title, "font": {"size": 15}, "x": 0, "xanchor": "left"},
-        height=height,
-        margin={"l": 10, "r": 10, "t": 70, "b": 10},
+        title={"text": "<br>".join(lines), "font": {"size": 15}, "x": 0, "xanchor": "left"},
+        height=height + TITLE_LINE * (len(lines) - 1),
+        margin={"l": 10, "r": 10, "t": 70 + TITLE_LINE * (len(lines) - 1), "b": 10},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
         showlegend=True,
     )

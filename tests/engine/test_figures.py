@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
-from engine import coverage, figures
+from engine import figures
 from engine.records import Config, Event, Method, RunKind, RunResult, RunSpec, RunStatus, Score, Task
 
 STUDY = "s-20260101-abcdef"
@@ -101,34 +99,6 @@ def test_nothing_to_draw_gives_a_titled_empty_figure() -> None:
     for figure in (
         figures.score_figure(figures.score_info([], "accuracy")),
         figures.curve_figure(figures.curve_info([])),
-        figures.coverage_figure(figures.coverage_info(None)),
-        figures.heat_figure(figures.heat_info(None)),
     ):
         assert not figure.data
         assert figure.layout.title.text
-
-
-def small_ranking() -> coverage.Ranking:
-    rows = [
-        {"dataset": data, "model": "m", "method": "full", "learning_rate": rate, "score": score}
-        for data, rate, score in [
-            ("trec", 1e-3, 0.80), ("trec", 3e-3, 0.60), ("trec", 1e-4, 0.20),
-            ("clapnq", 1e-3, 0.30), ("clapnq", 3e-3, 0.50), ("clapnq", 1e-4, 0.10),
-        ]
-    ]  # fmt: skip
-    return coverage.rank_configs(pd.DataFrame(rows), ["learning_rate"])
-
-
-def test_coverage_finding_names_how_many_configs_are_needed() -> None:
-    info = figures.coverage_info(small_ranking())
-
-    assert info.shares == (50.0, 100.0, 100.0)
-    assert info.finding == "2 configs are enough to be within 3 % of the best on 2 of 2 datasets"
-
-
-def test_heat_map_marks_the_top_config_of_each_cell() -> None:
-    info = figures.heat_info(small_ranking())
-
-    assert info.cells == ("clapnq", "trec")
-    assert [sum(row) for row in info.top] == [1, 1]
-    assert max(value for row in info.shares for value in row if value is not None) == 100

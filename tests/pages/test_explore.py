@@ -1,17 +1,28 @@
-"""Explore and Admin: the finding first."""
+"""Explore: the finding first, in every section, over the shipped grid, one dataset and nothing."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import grids
 from tests.pages.conftest import opened, texts
 
+SHIPPED = Path(__file__).resolve().parents[2] / "grids" / "v1"
 
-def test_explore_says_first_how_many_configs_are_enough(app: AppTest) -> None:
+
+@pytest.fixture
+def v1(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The first shipped grid and no other: six datasets, one model, both methods, 100 rows."""
+    monkeypatch.setattr(grids, "FOLDER", tmp_path / "shipped")
+    return Path(shutil.copytree(SHIPPED, tmp_path / "shipped" / "v1"))
+
+
+def test_the_overview_says_first_how_many_configs_are_enough(app: AppTest) -> None:
     opened(app, "explore")
 
     assert app.header[0].value == "3 configs are enough to be within 3 % of the best on 3 of 3 datasets"
@@ -19,7 +30,7 @@ def test_explore_says_first_how_many_configs_are_enough(app: AppTest) -> None:
     assert not app.exception
 
 
-def test_explore_without_a_grid_says_so(
+def test_without_a_grid_the_page_says_so(
     app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(grids, "FOLDER", tmp_path / "nothing")
@@ -30,15 +41,35 @@ def test_explore_without_a_grid_says_so(
     assert not app.exception
 
 
-def test_admin_says_first_whether_somebody_works(queued: None, app: AppTest) -> None:
-    opened(app, "admin")
+def test_filters_that_nothing_fits_say_what_to_do(app: AppTest, grid: Path) -> None:
+    results = pd.read_parquet(grid / "results.parquet")
+    other = results[results["dataset"] == "trec"].assign(model="other")
+    pd.concat([results, other]).to_parquet(grid / "results.parquet")
 
-    assert app.header[0].value == "No worker listens yet"
+    opened(app, "explore", explore_model="other", explore_datasets="clapnq")
+
+    assert app.header[0].value == "No result fits these filters"
+    assert "other, full, clapnq" in texts(app).replace("\\", "")
     assert not app.exception
 
 
-def test_admin_without_a_queue_says_so(app: AppTest) -> None:
-    opened(app, "admin")
+def test_an_address_opens_explore_as_it_was(app: AppTest) -> None:
+    opened(app, "explore", explore_datasets="clapnq")
 
-    assert app.header[0].value == "The job queue does not answer"
+    assert app.multiselect(key="explore_datasets").value == ["clapnq"]
+    assert app.header[0].value == "1 config is within 3 % of the best on 1 of 1 datasets"
+
+
+def test_an_unknown_value_in_the_address_is_ignored(app: AppTest) -> None:
+    opened(app, "explore", explore_datasets="nowhere", explore_model="../../etc", explore_version="v9")
+
+    assert app.metric[0].value == "3 of 3"
+    assert not app.exception
+
+
+def test_the_shipped_grid_names_the_datasets_that_it_leaves_out(v1: Path, app: AppTest) -> None:
+    opened(app, "explore", explore_method="Full fine-tuning")
+
+    assert app.metric[0].value == "4 of 6"
+    assert "clapnq, xquad_en" in texts(app).replace("\\", "")
     assert not app.exception

@@ -1,0 +1,74 @@
+"""Explore, first section: which configs cover which datasets, how few are enough, and on what that rests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine import figures_coverage
+from engine.exploration import View, cell_noun
+from engine.figures import config_label
+from pages import explore_chart, explore_runs, words
+from pages.explore_filters import Chosen
+
+PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=130)
+
+
+def show(chosen: Chosen) -> None:
+    """The finding, what it rests on, the figures and the ranked table."""
+    view = chosen.view()
+    covered = figures_coverage.coverage_info(view)
+    st.header(covered.finding, anchor=False)
+    if view is None:
+        return
+    _evidence(view)
+    explore_chart.show(
+        covered, lambda info: figures_coverage.coverage_figure(info, chosen.filters.method), "coverage"
+    )
+    _table(view)
+    heat = figures_coverage.heat_info(view)
+    event = explore_chart.show(heat, figures_coverage.heat_figure, "heat", select=True)
+    explore_runs.of_click(view, heat, event)
+
+
+def _evidence(view: View) -> None:
+    noun = cell_noun(view.grid.cells)
+    with st.container(horizontal=True, key="evidence"):
+        st.metric(f"{noun.capitalize()} that count", f"{len(view.counted)} of {len(view.grid.cells)}")
+        st.metric("Configs", len(view.grid.configs))
+        st.metric("Results", f"{len(view.table):,}")
+        st.metric("Pairs not run", view.missing, help="Of config and cell. They cover nothing.")
+        st.metric("Pairs failed", view.failed, help="They count as 0 % of the best.")
+        noisy = view.ranking.noisy_cells
+        st.metric(
+            f"{noun.capitalize()} where {100 * view.tolerance:g} % is noise",
+            "unknown" if noisy is None else noisy,
+            help="The best score's standard error is larger than the tolerance.",
+        )
+    for reason in dict.fromkeys(view.left_out.values()):
+        cells = [str(cell.dataset or cell.model) for cell, why in view.left_out.items() if why == reason]
+        st.caption(words.plain(f"Left out, because {reason}: {', '.join(dict.fromkeys(cells))}."))
+
+
+def _table(view: View) -> None:
+    st.subheader("All configs, by rank", anchor=False)
+    cells = len(view.ranking.cells)
+    rows = [
+        {
+            "Rank": entry.rank,
+            "Config": config_label(entry.config),
+            "Covered so far": 100 * entry.cumulative_coverage,
+            "Covers alone": 100 * entry.covers / max(cells, 1),
+            "New": entry.new,
+            "S": round(entry.score, 2),
+            "Mean share of best": None if entry.mean_normalized is None else 100 * entry.mean_normalized,
+        }
+        for entry in view.ranking.entries
+    ]
+    narrow = dict.fromkeys(("Rank", "New", "S"), st.column_config.Column(width=60))
+    bars = dict.fromkeys(("Covered so far", "Covers alone", "Mean share of best"), PERCENT)
+    config: dict[str, Any] = {**bars, **narrow}
+    st.dataframe(rows, hide_index=True, column_config=config, key="ranking", height=390)
+    explore_chart.downloads(pd.DataFrame(rows), "ranking", "")

@@ -1,0 +1,66 @@
+"""The runs behind one mark of a figure: config, dev and test score with intervals, seconds, error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from engine import exploration, figures_coverage
+from engine.exploration import View
+from engine.figures_coverage import HeatInfo
+from engine.records import Score
+from pages import explore_chart, words
+
+
+def of_click(view: View, info: HeatInfo, event: Any) -> None:
+    """The runs of the cell that was clicked; before that, how to get there."""
+    picked = [point["customdata"][0] for point in event.selection.points if "customdata" in point]
+    if not info.points:
+        return
+    if not picked or picked[0] >= len(info.points):
+        st.caption("Click a square to open its runs.")
+        return
+    point = info.points[picked[0]]
+    config = view.ranking.entries[point.rank - 1].config
+    runs = exploration.runs_of(view, config, figures_coverage.cell_of(point))
+    name = exploration.cell_names([figures_coverage.cell_of(point)])[0]
+    with st.container(border=True, key="clicked"):
+        st.markdown(f"**{words.plain(f'Rank {point.rank} on {name}: {point.config}')}**")
+        if runs.empty:
+            st.caption("This config was not run here.")
+        else:
+            table(runs, view.lower_is_better, "runs")
+
+
+def table(runs: pd.DataFrame, loss: bool, key: str) -> None:
+    """One line for each run; what was not measured is blank."""
+    rows = [_line(run, loss) for run in runs.to_dict("records")]
+    frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
+    st.dataframe(frame, hide_index=True, key=key, height="content" if len(frame) <= 12 else 420)
+    explore_chart.downloads(frame, key, "")
+
+
+def _line(run: dict[str, Any], loss: bool) -> dict[str, Any]:
+    seconds = run.get("seconds")
+    return {
+        "Run": run.get("run"),
+        "Seed": run.get("seed"),
+        "Dev score": _score(run, "score", loss),
+        "Test score": _score(run, "test_score", loss),
+        "Dev loss": None if pd.isna(run.get("dev_loss")) else round(run["dev_loss"], 3),
+        "Time": None if seconds is None or pd.isna(seconds) else words.duration(seconds),
+        "Error": run.get("error") or ("no score" if pd.isna(run["score"]) else None),
+    }
+
+
+def _score(run: dict[str, Any], name: str, loss: bool) -> str | None:
+    """In points with the interval; without one where none was measured."""
+    value = run.get(name)
+    if value is None or pd.isna(value):
+        return None
+    if pd.isna(run.get(f"{name}_low", float("nan"))):
+        return f"{value:.3f}" if loss else f"{100 * value:.1f}"
+    score = Score(value, run[f"{name}_low"], run[f"{name}_high"], int(run[f"{name}_n"]))
+    return f"{words.points(score, loss)}, n = {score.n}"
