@@ -111,6 +111,37 @@ class ScoreGrid:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Coding:
+    """A table's cells and configs; `pair` numbers the (cell, config) of each row of the table."""
+
+    cells: tuple[Cell, ...]
+    configs: tuple[dict[str, Any], ...]
+    pair: Codes
+
+    def ran(self) -> Mask:
+        """By cell and config: whether the table has a row."""
+        return self._count(self.pair) > 0
+
+    def means(self, column: pd.Series) -> Matrix:
+        """By cell and config: the mean of a column's finite values; NaN where there is none."""
+        values = column.to_numpy("float64")
+        known = np.isfinite(values)
+        if not known.all():
+            values, pair = values[known], self.pair[known]
+        else:
+            pair = self.pair
+        shape = (len(self.cells), len(self.configs))
+        total = np.bincount(pair, weights=values, minlength=shape[0] * shape[1]).reshape(shape)
+        count = self._count(pair)
+        means: Matrix = np.divide(total, count, out=np.full(shape, np.nan), where=count > 0)
+        return means
+
+    def _count(self, pair: Codes) -> Codes:
+        shape = (len(self.cells), len(self.configs))
+        return np.bincount(pair, minlength=shape[0] * shape[1]).reshape(shape)
+
+
 def rank_configs(
     table: pd.DataFrame,
     config_columns: Sequence[str],
@@ -129,29 +160,31 @@ def score_grid(
     table: pd.DataFrame, config_columns: Sequence[str], lower_is_better: bool = False
 ) -> ScoreGrid:
     """The table as a matrix; cells in order, configs in the order of their JSON with sorted keys."""
+    return coded_grid(table, code(table, config_columns), lower_is_better)
+
+
+def code(table: pd.DataFrame, config_columns: Sequence[str]) -> Coding:
+    """Which cell and config each row belongs to."""
     cell_codes, cells = _cells(table)
     config_codes, configs = _configs(table, config_columns)
-    shape = (len(cells), len(configs))
-    pair = cell_codes * shape[1] + config_codes
-    score = table["score"].to_numpy("float64")
-    ran = np.bincount(pair, minlength=shape[0] * shape[1])
-    failed = pair[~np.isfinite(score)]
-    count = ran - np.bincount(failed, minlength=ran.size) if len(failed) else ran
-    total = np.bincount(pair, weights=np.where(np.isfinite(score), score, 0.0), minlength=ran.size)
-    scores = np.divide(total, count, out=np.full(count.size, np.nan), where=count > 0).reshape(shape)
-    return ScoreGrid(
-        cells, configs, scores, (ran > 0).reshape(shape), floor.evidence(table, pair, scores, lower_is_better)
-    )
+    return Coding(cells, configs, cell_codes * len(configs) + config_codes)
+
+
+def coded_grid(table: pd.DataFrame, coding: Coding, lower_is_better: bool = False) -> ScoreGrid:
+    """The scores of a coded table."""
+    scores = coding.means(table["score"])
+    evidence = floor.evidence(table, coding.pair, scores, lower_is_better)
+    return ScoreGrid(coding.cells, coding.configs, scores, coding.ran(), evidence)
 
 
 def rank_grid(grid: ScoreGrid, tolerance: float = TOLERANCE, lower_is_better: bool = False) -> Ranking:
     """Greedy cover of the informative cells, then the rest by S."""
     if not 0 <= tolerance < 1:
         raise ConfigError(f"The tolerance must be at least 0 and below 1, but is {tolerance}.")
-    reasons = _uninformative(grid)
+    reasons = uninformative(grid)
     kept = np.array([reason is None for reason in reasons], dtype=bool)
     normalized = normalize(grid.scores[kept], grid.ran[kept], lower_is_better)
-    top = np.isfinite(grid.scores[kept]) & (np.nan_to_num(normalized) >= 1 - tolerance - 1e-12)
+    top = top_configs(grid.scores[kept], normalized, tolerance)
     order, new = _cover(normalized, top)
     evidence = grid.evidence
     return Ranking(
@@ -189,7 +222,14 @@ def _extremes(scores: Matrix) -> tuple[Matrix, Matrix]:
     return least, most
 
 
-def _uninformative(grid: ScoreGrid) -> list[LeftOut | None]:
+def top_configs(scores: Matrix, normalized: Matrix, tolerance: float) -> Mask:
+    """By cell: the finished configs within the tolerance of its best."""
+    top: Mask = np.isfinite(scores) & (np.nan_to_num(normalized) >= 1 - tolerance - 1e-12)
+    return top
+
+
+def uninformative(grid: ScoreGrid) -> list[LeftOut | None]:
+    """By cell: why it says nothing about which config is better; None where it does."""
     least, most = (extreme[:, 0] for extreme in _extremes(grid.scores))
     reasons = np.full(len(grid.cells), None, dtype=object)
     if grid.evidence is not None:
@@ -202,24 +242,41 @@ def _uninformative(grid: ScoreGrid) -> list[LeftOut | None]:
 def _cover(normalized: Matrix, top: Mask) -> tuple[Codes, Codes]:
     """The order of the configs, and the cells that are new with each."""
     weight = np.where(top, normalized, 0.0)
-    gain, fresh = weight.sum(axis=0), top.sum(axis=0)
-    by_score = np.lexsort((-np.round(_means(normalized), DIGITS), -np.round(gain, DIGITS)))
-    weight, top = weight[:, by_score], top[:, by_score]
-    gain, fresh = gain[by_score], fresh[by_score]
-    uncovered = np.ones(len(top), dtype=bool)
+    gain = weight.sum(axis=0)
+    by_score = by_score_and_mean(gain, _means(normalized))
+    chosen, new = greedy_cover(weight, gain, by_score, np.ones(len(top), dtype=bool), len(by_score))
+    rest = by_score[~np.isin(by_score, chosen)]
+    order = np.concatenate((np.array(chosen, dtype=np.int64), rest))
+    return order, np.array(new + [0] * len(rest), dtype=np.int64)
+
+
+def by_score_and_mean(score: Matrix, mean: Matrix) -> Codes:
+    """Configs by S, then by mean normalized score, then as they stand: in the order of their JSON."""
+    return np.lexsort((-np.round(mean, DIGITS), -np.round(score, DIGITS)))
+
+
+def greedy_cover(
+    weight: Matrix, gain: Matrix, by_score: Codes, uncovered: Mask, most: int
+) -> tuple[list[int], list[int]]:
+    """Up to `most` configs that each add a cell, and how many cells are new with each.
+
+    `weight` is s where the config is a top config, else 0; `gain` its sum over the uncovered cells;
+    `by_score` holds the configs that may be chosen, in the order that decides between equals.
+    """
+    uncovered = uncovered.copy()
     chosen: list[int] = []
-    new = np.zeros(len(by_score), dtype=np.int64)
-    while fresh.any():
-        # argmax takes the first of equals, and the columns already stand in the order of the tie rules
-        best = int(np.argmax(np.where(fresh > 0, np.round(gain, DIGITS), -1.0)))
-        rows = np.flatnonzero(top[:, best] & uncovered)
+    new: list[int] = []
+    while len(chosen) < most and len(by_score):
+        worth = np.round(gain[by_score], DIGITS)
+        best = int(by_score[np.argmax(worth)])  # of equals the first
+        if not worth.max() > 0:
+            break
+        rows = np.flatnonzero(uncovered & (weight[:, best] > 0))
         chosen.append(best)
-        new[len(chosen) - 1] = len(rows)
+        new.append(len(rows))
         uncovered[rows] = False
         gain = gain - weight[rows].sum(axis=0)
-        fresh = fresh - top[rows].sum(axis=0)
-    rest = np.setdiff1d(np.arange(len(by_score)), chosen)
-    return by_score[np.concatenate((np.array(chosen, dtype=np.int64), rest))], new
+    return chosen, new
 
 
 def _means(normalized: Matrix) -> Matrix:

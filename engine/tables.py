@@ -16,6 +16,8 @@ from engine.space import ALIASES, CHOICES, HYPERPARAMETERS
 NAMES = ("dataset", "model", "method")
 REQUIRED = (*NAMES, "score")
 OPTIONAL = ("train_size", "seed", "test_score")
+CARRIED = ("origin", "source_group", "seconds")  # as they are, for engine.validation
+BY_ROW = (*floor.COLUMNS, "test_rows", "test_groups")
 BLANKS = frozenset({"", "nan", "na", "n/a", "none", "null"})
 
 
@@ -43,9 +45,10 @@ def read(source: Path | pd.DataFrame, config_columns: Sequence[str] | None = Non
     configs = _config_columns(named, config_columns)
     used = (*REQUIRED, *(name for name in OPTIONAL if name in named), *configs)
     frame = pd.DataFrame({name: _typed(named[name], name) for name in used})
-    by_row = [name for name in floor.COLUMNS if name in named and named[name].dtype == object]
-    frame[by_row] = named[by_row]
-    ignored = tuple(origin[name] for name in named if name not in (*used, *by_row))
+    carried = [name for name in CARRIED if name in named]
+    carried += [name for name in BY_ROW if name in named and named[name].dtype == object]
+    frame[carried] = named[carried]
+    ignored = tuple(origin[name] for name in named if name not in (*used, *carried))
     return ResultsTable(_without_repeats(frame, configs), configs, ignored)
 
 
