@@ -22,6 +22,7 @@ from engine.records import Method, RunResult, RunSpec
 MEMBERS = (grids.RESULTS, grids.ROW_HASHES, grids.MANIFEST)
 LARGEST = 2 * 2**30  # bytes of a member; more is no grid
 PLACE = ["dataset", "model", "method", "train_size", "origin", "seed"]
+REQUIRED = ("dataset", "model", "method", "score")
 TOLERANCE = 1e-6
 
 
@@ -69,14 +70,15 @@ def remove_version(version: str) -> None:
 def check(results: pd.DataFrame, manifest: Mapping[str, Any]) -> None:
     """Raises TableError naming the first row that is incomplete, stands there twice or contradicts itself."""
     configs = grids.config_columns(results)
-    needed = [name for name in (*PLACE, "score", "error") if name not in results]
+    needed = [name for name in REQUIRED if name not in results]
     if needed or not configs:
         raise TableError(f"The results lack the column {(needed or ['learning_rate'])[0]!r}.")
     for number, problem in _problems(results, configs):
         raise TableError(f"Row {number} of the results {problem}.")
-    if len(results) != manifest.get("present"):
+    counted = manifest.get("present", len(results))
+    if len(results) != counted:
         raise TableError(
-            f"The manifest counts {manifest.get('present')} results, but the table has {len(results)}: "
+            f"The manifest counts {counted} results, but the table has {len(results)}: "
             "rows are missing. Export the version again."
         )
 
@@ -119,7 +121,7 @@ def import_results(runs: Iterable[RunSpec], path: Path, files: Artifacts) -> int
 
 
 def _problems(results: pd.DataFrame, configs: list[str]) -> Iterable[tuple[int, str]]:
-    keys = [*PLACE, *configs]
+    keys = [*(name for name in PLACE if name in results), *configs]
     again = results.duplicated(keys)
     for number, row in enumerate(results.to_dict("records"), start=1):
         if problem := _problem(row, bool(again.iloc[number - 1])):
@@ -129,7 +131,7 @@ def _problems(results: pd.DataFrame, configs: list[str]) -> Iterable[tuple[int, 
 def _problem(row: Mapping[str, Any], again: bool) -> str | None:
     """What is wrong with one result; None when nothing is."""
     for name in PLACE:
-        if pd.isna(row[name]) or row[name] == "":
+        if name in row and (pd.isna(row[name]) or row[name] == ""):
             return f"has no {name}"
     if row["method"] not in list(Method):
         return f"has the method {row['method']!r}, which is none of {', '.join(Method)}"
@@ -138,7 +140,7 @@ def _problem(row: Mapping[str, Any], again: bool) -> str | None:
     if ("lora_r" in row and pd.notna(row["lora_r"])) != (row["method"] == Method.LORA):
         return f"contradicts itself: method {row['method']}, lora_r {row.get('lora_r')}"
     if pd.isna(row["score"]):
-        return None if row["error"] else "has neither a score nor the cause of a failure"
+        return None if row.get("error", "not stated") else "has neither a score nor the cause of a failure"
     return _wrong_score(row)
 
 

@@ -21,7 +21,12 @@ DATASETS = ("trec", "dialogsum", "clapnq")
 
 
 def publish(
-    folder: Path, version: str = "v1", *, created: float = 1.0, floors: Mapping[str, float] | None = None
+    folder: Path,
+    version: str = "v1",
+    *,
+    created: float = 1.0,
+    floors: Mapping[str, float] | None = None,
+    scores_by_rate: Mapping[float, Sequence[float]] = SCORES,
 ) -> Path:
     """Write grids/<version>/ as engine.grid does; `floors`: datasets' floor score on every dev row."""
     rows = [
@@ -40,7 +45,7 @@ def publish(
             "dev_rows": [score] * 20,
             "floor_rows": [(floors or {}).get(name, 0.0)] * 20,
         }
-        for rate, scores in SCORES.items()
+        for rate, scores in scores_by_rate.items()
         for name, score in zip(DATASETS, scores, strict=True)
     ]
     target = folder / version

@@ -57,6 +57,13 @@ def test_a_version_comes_out_as_it_went_in(tmp_path: Path) -> None:
     assert grids.load("t1")["score"].tolist() == [0.5, 0.5]
 
 
+@pytest.mark.parametrize("version", ["v1", "tinker-sft"])
+def test_what_ships_passes_the_checks(version: str) -> None:
+    found = grids.get(version)
+
+    exchange.check(pd.read_parquet(found.folder / grids.RESULTS), found.manifest)
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
