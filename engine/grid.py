@@ -85,9 +85,10 @@ def count(spec: GridSpec) -> Count:
         named = [configs for by_origin in lists for configs in by_origin.values()]
         trainings_ += times * sum(len(list(_shared(configs))) for configs in named)
         results += times * sum(map(len, named))
-    searched = sum(part.cells for part in spec.parts if not part.defaults)
+    searched = sum(len(part.places) for part in spec.parts if not part.defaults)
     again = searched * spec.repeat.top * len(spec.repeat.seeds) if spec.repeat else 0
-    return Count(sum(part.cells for part in spec.parts), trainings_, results, again)
+    places = {place for part in spec.parts for place in part.places}
+    return Count(len(places), trainings_, results, again)
 
 
 def trainings(cell: Cell) -> list[RunSpec]:

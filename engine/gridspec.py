@@ -7,6 +7,7 @@ of a spec with a single part has the part's fields at the top.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,9 +79,9 @@ class Part(BaseModel):
     defaults: Annotated[tuple[str, ...], Several] = ()
 
     @property
-    def cells(self) -> int:
-        """Every (dataset, model, method, size), seeds not counted."""
-        return len(self.datasets) * len(self.models) * len(self.methods) * len(self.train_sizes)
+    def places(self) -> tuple[tuple[str, str, Method, int], ...]:
+        """Every (dataset, model, method, size): the cells, seeds and origins not counted."""
+        return tuple(product(self.datasets, self.models, self.methods, self.train_sizes))
 
 
 class Repeat(BaseModel):
