@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import cli_grid
 from engine import errors
 from engine.records import Issue, Method, Role, RunStatus, Task
 from terminal import Json, err, out, print_json, print_table, seconds
@@ -32,6 +33,7 @@ BAD_INPUT = (
 )
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(cli_grid.app, name="grid")
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[

@@ -24,11 +24,14 @@ class Settings(BaseSettings):
     workers: int | None = Field(default=None, ge=0)
     """Worker processes for studies; None: one per GPU, else one per core while the memory lasts."""
     grid_workers: int = Field(default=0, ge=0)
+    """Worker processes for grids; 0: none until somebody starts a grid."""
+    grid_datasets: Path | None = None
+    """Folder with a folder for each dataset that grids may use; None: `home`/grid-datasets."""
 
-    @field_validator("home")
+    @field_validator("home", "grid_datasets")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
-        return home.expanduser().resolve()
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().resolve()
 
     @field_validator("artifacts")
     @classmethod
@@ -41,6 +44,11 @@ class Settings(BaseSettings):
     def artifact_root(self) -> str:
         """Where datasets and studies are kept."""
         return self.artifacts or str(self.home / "artifacts")
+
+    @property
+    def grid_source(self) -> Path:
+        """Where grids find their datasets unless told otherwise."""
+        return self.grid_datasets or self.home / "grid-datasets"
 
     @property
     def database(self) -> Path:

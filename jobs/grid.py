@@ -1,158 +1,287 @@
-"""Runs a grid through the queue `grid` and publishes what it found; run again after a stop, it goes on.
+"""The control of a grid: start, pause, resume, stop, retry; and the jobs that carry it out.
 
-`python -m jobs.grid grids/first.yaml --source ../shared/datasets --workers 2`
+A grid's runs go through the queue `grid`, whose workers run at nice 19 and stand still while a study wants
+the machine. A run that has a result is never run again, so a stopped grid goes on where it was.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import cache
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from redis import Redis
+from redis.exceptions import RedisError
 
-from engine import grid, gridresults, grids
+from engine import grid
 from engine import settings as settings_module
-from engine.artifacts import Artifacts
+from engine.artifacts import RUN_ID
 from engine.dataset import Dataset
-from engine.errors import ShortlistError
-from engine.grid import GridSpec
-from engine.records import RunSpec
+from engine.errors import BusyError, ConfigError, ShortlistError
+from engine.gridspec import GridSpec, parse_spec
+from engine.records import RunResult, RunSpec, RunStatus
 from engine.settings import Settings
-from jobs import process, queue, stack, tasks
+from engine.watch import StopMode
+from jobs import gridboard, queue, stack, tasks
+from jobs.gridboard import Ended, GridState
+from jobs.gridfiles import GridFiles, Kept
 
 TASK = "jobs.grid.run_one"
+ADVANCE = "jobs.grid.advance"
 POLL_SECONDS = 1.0
+DOOR_SECONDS = 10
+ADVANCE_SECONDS = 600
 
 
-def artifacts(settings: Settings, version: str) -> Artifacts:
-    """The run folders of one grid, apart from those of studies."""
-    return Artifacts(f"{settings.artifact_root}/grids/{version}", settings.home / "scratch" / "grids")
+def start(spec_text: str, source: Path, workers: int | None = None) -> str:
+    """Cut the datasets of `source`, plan the runs and queue those without a result; the grid's version.
+
+    `workers`: grid workers to ask for; None: as many as for studies. Raises BusyError beside another grid.
+    """
+    spec, settings = parse_spec(spec_text), settings_module.current()
+    client, files = queue.require(settings), GridFiles(settings, spec.version)
+    if not source.is_dir():
+        raise ConfigError(f"{source} must be a folder with a folder for each dataset, but there is none.")
+    count = stack.grid_worker_count(settings) if workers is None else workers
+    with _door(settings):
+        _refuse(client, spec.version)
+        datasets = grid.prepare(spec, source, files.datasets_root)
+        for found in datasets.values():
+            files.push_dataset(found.id)
+        ids = {name: found.id for name, found in datasets.items()}
+        files.write_kept(Kept(spec_text, str(source.resolve()), ids, time.time(), count))
+        _go_on(client, files, spec, datasets, count)
+    return spec.version
+
+
+def resume(version: str) -> None:
+    """Go on after a pause, or where a stopped grid was."""
+    settings = settings_module.current()
+    client, files = queue.require(settings), GridFiles(settings, version)
+    kept = files.read_kept()
+    with _door(settings):
+        if gridboard.state(client, version) is GridState.PAUSED:
+            gridboard.set_state(client, version, GridState.RUNNING)
+            return
+        _refuse(client, version)
+        _go_on(client, files, kept.parsed, files.load_datasets(kept), kept.workers)
+
+
+def pause(version: str) -> None:
+    """Let the runs stand still at their next step; their workers keep them in memory."""
+    settings = settings_module.current()
+    client = queue.require(settings)
+    with _door(settings):
+        if (found := gridboard.state(client, version)) is not GridState.RUNNING:
+            raise ConfigError(f"Only a running grid can be paused, but {version} is {found}.")
+        gridboard.set_state(client, version, GridState.PAUSED)
+
+
+def stop(version: str) -> None:
+    """Take all waiting runs back and break off those that run; what has ended is kept."""
+    settings = settings_module.current()
+    client = queue.require(settings)
+    with _door(settings):
+        if not (found := gridboard.state(client, version)).is_active:
+            raise ConfigError(f"Only a running or paused grid can be stopped, but {version} is {found}.")
+        _close(client, version, GridState.STOPPED)
+        queue.empty(client, queue.GRID)
+
+
+def retry_failed(version: str) -> int:
+    """Run again what failed; how many runs that are."""
+    settings = settings_module.current()
+    client, files = queue.require(settings), GridFiles(settings, version)
+    kept = files.read_kept()
+    with _door(settings):
+        _refuse(client, version)
+        failed = [run for run, result in gridboard.ended(client, version).items() if result.failed]
+        for run in failed:
+            files.delete_result(run)
+        gridboard.forget_ends(client, version, failed)
+        _go_on(client, files, kept.parsed, files.load_datasets(kept), kept.workers)
+    return len(failed)
 
 
 def run_one(version: str, run: str) -> None:
-    """The RQ job of one run of a grid; it stands still at the next step while a study wants the machine."""
+    """The RQ job of one run; a failure of the training is a result, not an exception."""
+    settings = settings_module.current()
+    client, files = queue.connection(settings), GridFiles(settings, version)
+    with tasks.alone(settings.locks / f"{run}.lock"):
+        result = files.read_result(run)
+        if result is None:
+            if not gridboard.state(client, version).is_active:
+                return
+            result = _attempt(settings, client, files, run)
+        if result.status is not RunStatus.STOPPED:
+            _note(client, files, run, result)
+
+
+def advance(version: str) -> None:
+    """The RQ job after the last planned run: queue the runs that became known by then, else end the grid."""
+    settings = settings_module.current()
+    client, files = queue.connection(settings), GridFiles(settings, version)
+    kept = files.read_kept()
+    with FileLock(settings.locks / "grid.lock", timeout=ADVANCE_SECONDS):
+        if gridboard.state(client, version).is_active:
+            _go_on(client, files, kept.parsed, files.load_datasets(kept), kept.workers)
+
+
+def record_lost(client: Redis, settings: Settings) -> None:
+    """Give every run that RQ has given up a failed result; a grid that cannot go on is stopped."""
+    for job in queue.failed(client, queue.GRID):
+        version, *_ = queue.arguments(client, job) or ("",)
+        queue.forget(client, job)
+        if not version:
+            continue
+        if not RUN_ID.fullmatch(job):
+            gridboard.set_state(client, version, GridState.STOPPED)
+            continue
+        files = GridFiles(settings, version)
+        if files.read_result(job) is None:
+            error = tasks.LOST.format(times=queue.LOST_RETRIES + 1)
+            attempt = tasks.next_attempt(client, files, job)
+            result = RunResult(job, attempt, RunStatus.FAILED, error=error)
+            if tasks.write_result(client, files, result):
+                _note(client, files, job, result)
+
+
+def _go_on(
+    client: Redis, files: GridFiles, spec: GridSpec, datasets: Mapping[str, Dataset], workers: int
+) -> None:
+    """Plan what is known by now and queue what has no result; a grid with nothing left is finished."""
+    results = _Results(files)
+    runs = {run.run: run for run in grid.expand(spec, datasets)}
+    runs |= {run.run: run for run in grid.repeats(spec, datasets, results.read)}
+    files.write_plan(runs.values(), datasets)
+    ended = {run: Ended.of(result) for run in runs if (result := results.read(run)) is not None}
+    _recount(client, files, ended)
+    missing = [run for name, run in runs.items() if name not in ended]
+    if not missing:
+        _close(client, spec.version, GridState.FINISHED)
+        return
+    gridboard.set_state(client, spec.version, GridState.RUNNING)
+    gridboard.demand_workers(client, workers)
+    _enqueue(client, files, missing)
+
+
+def _recount(client: Redis, files: GridFiles, ended: Mapping[str, Ended]) -> None:
+    """Make the board agree with the run folders; a run may end at this very moment."""
+    unknown = [run for run in gridboard.ended(client, files.version) if run not in ended]
+    gone = [run for run in unknown if files.read_result(run) is None]
+    gridboard.forget_ends(client, files.version, gone)
+    gridboard.note_end(client, files.version, ended)
+
+
+def _enqueue(client: Redis, files: GridFiles, runs: list[RunSpec]) -> None:
+    pending = queue.pending(client, queue.GRID)
+    for run in runs:
+        if run.run in pending:
+            continue
+        if not files.has_run(run.run):
+            files.write_spec(run)
+        queue.forget(client, run.run)
+        queue.enqueue(client, queue.GRID, TASK, run.run, files.version, run.run)
+
+
+def _close(client: Redis, version: str, state: GridState) -> None:
+    gridboard.set_state(client, version, state)
+    gridboard.demand_workers(client, 0)
+
+
+def _note(client: Redis, files: GridFiles, run: str, result: RunResult) -> None:
+    """Count a run that has ended; after the last one somebody must look what comes next."""
+    ended = gridboard.note_end(client, files.version, {run: Ended.of(result)})
+    if ended >= len(files.read_plan()):
+        job = f"grid-advance-{files.version}"
+        queue.forget(client, job)
+        queue.enqueue(client, queue.GRID, ADVANCE, job, files.version)
+
+
+def _attempt(settings: Settings, client: Redis, files: GridFiles, run: str) -> RunResult:
+    """One attempt at a run; the files of it alone remain, and none of one that was stopped."""
+    attempt = tasks.next_attempt(client, files, run)
+    with tasks.device(settings):
+        result = _train(files, files.read_spec(run), attempt, _signal(client, files.version))
+    if result.status is RunStatus.STOPPED or not tasks.write_result(client, files, result):
+        files.drop_attempt(run, attempt)
+        return RunResult(run, attempt, RunStatus.STOPPED)
+    for older in files.attempts(run):
+        if older < attempt:
+            files.drop_attempt(run, older)
+    return result
+
+
+def _train(files: GridFiles, spec: RunSpec, attempt: int, stop: Callable[[], StopMode | None]) -> RunResult:
     from engine import dataset, train
 
-    settings = settings_module.current()
-    client, files = queue.connection(settings), artifacts(settings, version)
-    with tasks.alone(settings.locks / f"{run}.lock"):
-        if files.read_result(run) is not None:
-            return
-        attempt = tasks.next_attempt(client, files, run)
-        spec = files.read_spec(run)
+    folder = files.attempt_folder(spec.run, attempt)
+    try:
         files.pull_dataset(spec.dataset)
         data = dataset.load(spec.dataset, files.datasets_root)
-        folder = files.attempt_folder(run, attempt)
-        with tasks.device(settings):
-            result = train.run(spec, data, folder, attempt, lambda kind, data: None, _pauses(client))
-        files.publish_attempt(run, attempt)
-        files.write_result(result)
+        return train.run(spec, data, folder, attempt, lambda kind, data: None, stop)
+    except ShortlistError as error:
+        return RunResult(spec.run, attempt, RunStatus.FAILED, error=str(error))
+    except RedisError:
+        raise
+    except Exception as error:
+        (folder / "error.log").write_text(traceback.format_exc())
+        return RunResult(spec.run, attempt, RunStatus.FAILED, error=tasks.cause(error))
 
 
-def run_grid(
-    spec: GridSpec, source: Path, say: Callable[[str], None]
-) -> tuple[Artifacts, dict[str, Dataset]]:
-    """Queue every run without a result and wait for the end; a worker must listen."""
-    settings = settings_module.current()
-    client, files = queue.require(settings), artifacts(settings, spec.version)
-    datasets = grid.prepare(spec, source, files.datasets_root)
-    for found in datasets.values():
-        files.push_dataset(found.id)
-    _run_all(client, files, spec.version, grid.expand(spec, datasets), say)
-    _run_all(client, files, spec.version, grid.repeats(spec, datasets, files.read_result), say)
-    return files, datasets
-
-
-def _run_all(
-    client: Redis, files: Artifacts, version: str, runs: Sequence[RunSpec], say: Callable[[str], None]
-) -> None:
-    for run in runs:
-        if files.read_result(run.run) is None:
-            files.write_spec(run)
-            queue.forget(client, run.run)
-            queue.enqueue(client, queue.GRID, TASK, run.run, version, run.run)
-    _wait(client, files, runs, say)
-
-
-def publish(spec: GridSpec, source: Path, target: Path, workers: int) -> Path:
-    """Write what the grid has so far as a version under `target`."""
-    settings = settings_module.current()
-    files = artifacts(settings, spec.version)
-    datasets = grid.prepare(spec, source, files.datasets_root)
-    read = cache(files.read_result)
-    table = gridresults.collect(spec, datasets, read)
-    facts = gridresults.manifest(
-        spec,
-        datasets,
-        table,
-        read,
-        digests=grid.digests(spec, source),
-        created=time.time(),
-        workers=workers,
-        cores=process.cores(),
-    )
-    return gridresults.publish(target, table, facts, grid.row_hashes(datasets, source))
-
-
-def _pauses(client: Redis) -> Callable[[], None]:
-    """A stop signal that never says stop, and only returns while no study is running."""
+def _signal(client: Redis, version: str) -> Callable[[], StopMode | None]:
+    """Asked at each step: returns only while the run may go on, and says so when it may not at all."""
     asked = 0.0
 
-    def wait() -> None:
+    def wait() -> StopMode | None:
         nonlocal asked
         if time.monotonic() - asked < POLL_SECONDS:
-            return
-        while queue.is_busy(client):
+            return None
+        while True:
+            state = gridboard.state(client, version)
+            if not state.is_active:
+                return StopMode.DISCARD
+            if state is GridState.RUNNING and not queue.is_busy(client):
+                asked = time.monotonic()
+                return None
             time.sleep(POLL_SECONDS)
-        asked = time.monotonic()
 
     return wait
 
 
-def _wait(client: Redis, files: Artifacts, runs: Sequence[RunSpec], say: Callable[[str], None]) -> None:
-    """Until every run has a result or no job is left that could give one."""
-    pending = {run.run for run in runs if files.read_result(run.run) is None}
-    began, first = time.monotonic(), len(pending)
-    while pending and queue.is_busy(client, queue.GRID):
-        time.sleep(POLL_SECONDS)
-        ended = {run for run in pending if files.read_result(run) is not None}
-        pending -= ended
-        if ended:
-            spent = time.monotonic() - began
-            left = spent / (first - len(pending)) * len(pending)
-            done = f"{len(runs) - len(pending)} of {len(runs)} runs"
-            say(f"{done}, {spent / 60:.1f} min, {left / 60:.1f} min left")
-    if pending:
-        say(f"{len(pending)} runs gave no result; run the grid again to go on.")
-
-
-def main() -> None:
-    """`python -m jobs.grid`: run a grid, then publish it."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("spec", type=Path)
-    parser.add_argument("--source", type=Path, required=True, help="folder with a folder for each dataset")
-    parser.add_argument("--workers", type=int, default=process.cores())
-    parser.add_argument("--target", type=Path, default=grids.FOLDER)
-    parser.add_argument("--publish-only", action="store_true", help="publish what has finished, run nothing")
-    given = parser.parse_args()
+@contextmanager
+def _door(settings: Settings) -> Iterator[None]:
+    """One person at a time changes grids."""
+    settings.locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.locks / "grid.lock", timeout=DOOR_SECONDS)
     try:
-        spec = grid.read_spec(given.spec)
-        if not given.publish_only:
-            with stack.start(user="grid", workers=0, grid_workers=given.workers):
-                run_grid(spec, given.source, _say)
-        _say(f"Published {publish(spec, given.source, given.target, given.workers)}.")
-    except ShortlistError as error:
-        _say(str(error))
-        sys.exit(2)
+        lock.acquire()
+    except Timeout:
+        raise BusyError("Another change to a grid is under way. Try again in a moment.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
+def _refuse(client: Redis, version: str) -> None:
+    """Raises BusyError while another grid is active."""
+    other = gridboard.active(client)
+    if other not in (None, version):
+        raise BusyError(f"Grid {other} is {gridboard.state(client, other)}. Stop it before another one runs.")
 
 
-if __name__ == "__main__":
-    main()
+class _Results:
+    """Results of runs, each read once."""
+
+    def __init__(self, files: GridFiles) -> None:
+        self._files = files
+        self._read: dict[str, RunResult | None] = {}
+
+    def read(self, run: str) -> RunResult | None:
+        if run not in self._read:
+            self._read[run] = self._files.read_result(run)
+        return self._read[run]

@@ -116,6 +116,25 @@ def waiting(client: Redis, name: str = STUDIES) -> list[str]:
     return list(queue(client, name).job_ids)
 
 
+def pending(client: Redis, name: str) -> frozenset[str]:
+    """Ids of the jobs that wait or run."""
+    started = StartedJobRegistry(queue=queue(client, name))
+    return frozenset((*waiting(client, name), *started.get_job_ids(cleanup=False)))
+
+
+def arguments(client: Redis, job_id: str) -> tuple[str, ...] | None:
+    """What a job was called with; None: it is gone."""
+    try:
+        return tuple(Job.fetch(job_id, connection=client, serializer=JSONSerializer).args)
+    except NoSuchJobError:
+        return None
+
+
+def empty(client: Redis, name: str) -> None:
+    """Forget every job that waits."""
+    queue(client, name).empty()  # type: ignore[no-untyped-call]
+
+
 def failed(client: Redis, name: str = STUDIES) -> list[str]:
     """Ids of the jobs whose process was lost more often than they are retried."""
     return list(FailedJobRegistry(queue=queue(client, name)).get_job_ids())

@@ -153,6 +153,11 @@ def worker_count(settings: Settings) -> int:
     return len(process.gpus()) or max(1, min(process.cores(), by_memory, MOST_CPU_WORKERS))
 
 
+def grid_worker_count(settings: Settings) -> int:
+    """Grid workers to start when somebody starts a grid: the setting, else as many as for studies."""
+    return settings.grid_workers or worker_count(settings)
+
+
 def view(settings: Settings | None = None) -> StackView:
     """What is running now; also answers when nothing is."""
     settings = settings or settings_module.current()

@@ -23,7 +23,7 @@ from redis.exceptions import RedisError
 
 from engine import settings as settings_module
 from engine.settings import Settings
-from jobs import home, lost, process, queue
+from jobs import gridboard, home, lost, process, queue
 from jobs.home import Wanted
 
 LOOK_SECONDS = 0.25
@@ -47,6 +47,7 @@ def supervise(settings: Settings, wanted: Wanted, *, until_unused: bool) -> None
         while home.exists(settings):
             children.restart_dead(client)
             children.release_orphans(client)
+            children.provide_for_grid(client)
             if not until_unused or _serve_users(client, settings, children):
                 used = time.monotonic()
             elif time.monotonic() - used > home.USER_SECONDS and _close(client, settings, children):
@@ -87,6 +88,11 @@ class Children:
                 self._provided[name] = count
                 self._commands[f"{name}-{first}"] = _pool_starter(self._settings, name, first, count)
                 self._launch(f"{name}-{first}")
+
+    def provide_for_grid(self, client: Redis) -> None:
+        """The workers that a grid asks for, if one runs; they stay until the stack ends."""
+        with contextlib.suppress(RedisError):
+            self.provide(Wanted(0, gridboard.demanded_workers(client)))
 
     def release_orphans(self, client: Redis) -> None:
         """Once: jobs of workers that an earlier supervisor of this Redis started, and took along."""

@@ -64,13 +64,25 @@ def next_attempt(client: Redis, files: Artifacts, run: str) -> int:
 
 
 def record(client: Redis, files: Artifacts, result: RunResult) -> bool:
+    """Write the result and tell the collector; False: it was too late."""
+    if not write_result(client, files, result):
+        return False
+    announce(client, result.run)
+    return True
+
+
+def write_result(client: Redis, files: Artifacts, result: RunResult) -> bool:
     """Write the result unless a newer attempt has begun (the fence); False: it was too late."""
     if _newest_attempt(client, result.run) not in (None, result.attempt):
         return False
     files.publish_attempt(result.run, result.attempt)
     files.write_result(result)
-    announce(client, result.run)
     return True
+
+
+def cause(error: Exception) -> str:
+    """An unexpected error in one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
 
 
 def _newest_attempt(client: Redis, run: str) -> int | None:
@@ -193,8 +205,7 @@ def _attempt(files: Artifacts, run: str, attempt: int, recorder: Recorder, stop:
         result = RunResult(run, attempt, RunStatus.FAILED, error=str(error))
     except Exception as error:
         (folder / "error.log").write_text(traceback.format_exc())
-        cause = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        result = RunResult(run, attempt, RunStatus.FAILED, error=cause)
+        result = RunResult(run, attempt, RunStatus.FAILED, error=cause(error))
     finally:
         stop.finish()
     if result.seconds is None:

@@ -25,7 +25,7 @@ from rq.serializers import JSONSerializer
 
 from engine import settings as settings_module
 from engine.errors import StackError
-from jobs import lost, process, queue
+from jobs import gridboard, lost, process, queue
 
 DEQUEUE_SECONDS = 10
 CLEANING_SECONDS = 15
@@ -54,6 +54,7 @@ PRELOADED: tuple[str, ...] = (
     "engine.dataset",
     "engine.evaluate",
     "engine.train",
+    "jobs.grid",
     "jobs.tasks",
 )
 
@@ -75,10 +76,12 @@ class ForkingWorker(Worker):
         """Nothing: RQ would listen for commands in a thread, and a fork wants no second thread."""
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Grid jobs wait while studies want the machine."""
+        """Grid jobs wait while studies want the machine, and while their grid is paused."""
         super().check_for_suspension(burst)
         if self.queues[0].name == queue.GRID:
-            while not self._stop_requested and queue.is_busy(self.connection):
+            while not self._stop_requested and (
+                queue.is_busy(self.connection) or gridboard.is_paused(self.connection)
+            ):
                 self.heartbeat()
                 time.sleep(1)
 
@@ -104,10 +107,10 @@ class ForkingWorker(Worker):
         super().main_work_horse(job, queue)
 
     def _record_lost(self) -> None:
-        from jobs import tasks
+        from jobs import grid, tasks
 
-        if self.queues[0].name == queue.STUDIES:
-            tasks.record_lost(self.connection, settings_module.current())
+        lost_of = {queue.STUDIES: tasks.record_lost, queue.GRID: grid.record_lost}
+        lost_of[self.queues[0].name](self.connection, settings_module.current())
 
 
 def preload() -> None:

@@ -1,4 +1,4 @@
-"""A grid goes through its own queue, steps aside for studies and goes on where it stopped."""
+"""A grid goes through its own queue, is steered, steps aside for studies and goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -11,82 +11,145 @@ from redis import Redis
 from rq import SimpleWorker
 from rq.serializers import JSONSerializer
 
-from engine import grids, models, space
+from engine import grids, models
 from engine import settings as settings_module
-from engine.grid import GridSpec
-from engine.records import Method, RunStatus
-from engine.space import SearchSpace
-from jobs import grid, queue
-from tests.tiny import tiny_classification, tiny_model, write_jsonl
+from engine.errors import BusyError, ConfigError, NotFoundError
+from engine.watch import StopMode
+from jobs import grid, gridboard, gridstatus, gridversions, queue
+from jobs.gridboard import GridState
+from jobs.gridfiles import GridFiles
+from tests.jobs import gridsource
+from tests.jobs.gridsource import MODEL
+from tests.tiny import tiny_model
 
-MODEL = "shortlist-tiny-4m"
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random-weights model, made once."""
+    return tiny_model(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A dataset, a model with random weights, a search space of two trainings, and no published grid."""
-    shutil.copytree(tiny_model(tmp_path / "weights"), tmp_path / "models" / MODEL)
+def source(weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A dataset, a model with random weights and no published grid."""
+    shutil.copytree(weights, tmp_path / "models" / MODEL)
     monkeypatch.setattr(models, "FOLDER", tmp_path / "models")
     monkeypatch.setattr(grids, "FOLDER", tmp_path / "grids")
-    small = SearchSpace(learning_rates=(1e-3, 3e-3), batch_sizes=(8,), epochs=(1, 2))
-    monkeypatch.setattr(space, "EMBEDDED_SPACE", {Method.FULL: small})
-    folder = tmp_path / "source" / "colours"
-    folder.mkdir(parents=True)
-    write_jsonl(folder / "train.jsonl", tiny_classification(60, seed=1))
-    write_jsonl(
-        folder / "test.jsonl", [{**row, "text": f"{row['text']} t"} for row in tiny_classification(20)]
-    )
-    return folder.parent
+    return gridsource.write(tmp_path / "source")
 
 
-def spec() -> GridSpec:
-    fixed = {"version": "t1", "datasets": ["colours"], "models": [MODEL], "methods": ["full"]}
-    return GridSpec.model_validate({**fixed, "train_sizes": [16], "dev_rows": 20, "test_rows": 10})
+def files(version: str = "t1") -> GridFiles:
+    return GridFiles(settings_module.current(), version)
+
+
+def start(source: Path, **changes: object) -> str:
+    """Start without asking the stack for workers."""
+    return grid.start(gridsource.spec(**changes), source, workers=0)  # type: ignore[arg-type]
 
 
 def work_off(client: Redis) -> None:
     """Do the grid's jobs in this process."""
-    SimpleWorker([queue.queue(client, queue.GRID)], connection=client, serializer=JSONSerializer).work(
-        burst=True
-    )
+    worker = SimpleWorker([queue.queue(client, queue.GRID)], connection=client, serializer=JSONSerializer)
+    worker.work(burst=True)
 
 
-def run_with_a_worker(client: Redis, source: Path, said: list[str]) -> None:
-    """Run the grid while its jobs are worked off beside it."""
-    driver = threading.Thread(target=grid.run_grid, args=(spec(), source, said.append))
-    driver.start()
-    while driver.is_alive():
-        work_off(client)
-        driver.join(0.1)
+def attempts(version: str = "t1") -> dict[str, list[int]]:
+    """The numbers of the attempt folders that each run has."""
+    return {run.run: files(version).attempts(run.run) for run in files(version).read_plan()}
 
 
 @pytest.mark.slow
-def test_a_grid_runs_through_its_queue_goes_on_where_it_stopped_and_is_published(
-    client: Redis, source: Path, tmp_path: Path
+def test_a_grid_runs_to_its_end_and_can_be_published_once(client: Redis, source: Path) -> None:
+    start(source)
+    before = gridstatus.status("t1")
+    work_off(client)
+    after = gridstatus.status("t1")
+    published = gridversions.publish("t1")
+
+    assert (before.state, before.runs, before.waiting) == (GridState.RUNNING, 3, 3)
+    assert (after.state, after.finished, after.failed, after.waiting) == (GridState.FINISHED, 3, 0, 0)
+    assert [(cell.dataset, cell.runs, cell.ended) for cell in after.cells] == [("colours", 2, 2)]
+    assert gridstatus.results("t1") == len(grids.load("t1")) == 4
+    assert published.manifest["complete"]
+    facts = gridversions.facts(published)
+    assert (facts.results, facts.trainings, facts.cells, facts.complete_cells) == (4, 2, 1, 1)
+    with pytest.raises(ConfigError, match="t1 is published already"):
+        gridversions.publish("t1")
+
+
+@pytest.mark.slow
+def test_a_run_with_a_result_is_never_run_again(client: Redis, source: Path) -> None:
+    start(source)
+    work_off(client)
+    first, *others = sorted(attempts())
+    files().delete_result(first)
+    before = {run: files().read_result(run) for run in others}
+
+    grid.resume("t1")
+    waiting = queue.waiting(client, queue.GRID)
+    work_off(client)
+
+    assert waiting == [first]
+    assert attempts() == {first: [2], **dict.fromkeys(others, [1])}
+    assert {run: files().read_result(run) for run in others} == before
+    assert gridstatus.status("t1").state is GridState.FINISHED
+
+
+def test_a_second_start_queues_no_run_twice(client: Redis, source: Path) -> None:
+    start(source)
+    first = queue.waiting(client, queue.GRID)
+
+    start(source)
+
+    assert queue.waiting(client, queue.GRID) == first
+    assert len(first) == len(set(first)) == 3
+
+
+def test_a_second_grid_is_refused_until_the_first_is_stopped(client: Redis, source: Path) -> None:
+    start(source)
+
+    with pytest.raises(BusyError, match="Grid t1 is running. Stop it before another one runs"):
+        start(source, version="t2")
+    grid.stop("t1")
+    start(source, version="t2")
+
+    assert [(found.version, found.state) for found in gridstatus.all_grids()] == [
+        ("t2", GridState.RUNNING),
+        ("t1", GridState.STOPPED),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"datasets": ["smells"]}, "smells"), ({"train_sizes": [0]}, "train_sizes")]
+)
+def test_what_cannot_run_is_refused_before_anything_is_queued(
+    client: Redis, source: Path, changes: dict[str, object], words: str
 ) -> None:
-    said: list[str] = []
-    run_with_a_worker(client, source, said)
-    files = grid.artifacts(settings_module.current(), "t1")
-    runs = sorted(path.parent.name for path in tmp_path.rglob("result.json"))
-    assert len(runs) == 3
-    files.delete_result(runs[0])
-    before = {run: files.read_result(run) for run in runs[1:]}
+    with pytest.raises(ConfigError, match=words):
+        start(source, **changes)
 
-    run_with_a_worker(client, source, said)
-    target = grid.publish(spec(), source, tmp_path / "grids", workers=1)
-
-    assert files.attempts(runs[0]) == [1, 2]
-    assert {run: files.read_result(run) for run in runs[1:]} == before
-    assert said[-1].startswith("3 of 3 runs")
-    assert target == tmp_path / "grids" / "t1"
-    assert grids.get("t1").manifest["complete"]
-    assert len(grids.load("t1")) == 4
+    assert queue.waiting(client, queue.GRID) == []
 
 
-def test_a_grid_job_stands_still_while_a_study_wants_the_machine(client: Redis) -> None:
+@pytest.mark.parametrize("act", [grid.pause, grid.stop])
+def test_only_an_active_grid_can_be_paused_or_stopped(client: Redis, source: Path, act: object) -> None:
+    start(source)
+    grid.stop("t1")
+
+    with pytest.raises(ConfigError, match="but t1 is stopped"):
+        act("t1")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("version", ["t9", "../../etc"])
+def test_a_grid_that_was_never_started_cannot_go_on(client: Redis, version: str) -> None:
+    with pytest.raises(NotFoundError):
+        grid.resume(version)
+
+
+def test_a_running_grid_job_stands_still_while_a_study_wants_the_machine(client: Redis, source: Path) -> None:
+    start(source)
     queue.enqueue(client, queue.STUDIES, "tests.jobs.toys.succeeds", "s-20260101-aaaaaa-01", "x")
-    stop = grid._pauses(client)
-    training = threading.Thread(target=stop)
+    training = threading.Thread(target=grid._signal(client, "t1"))
 
     training.start()
     training.join(1.5)
@@ -96,17 +159,121 @@ def test_a_grid_job_stands_still_while_a_study_wants_the_machine(client: Redis) 
     assert not training.is_alive()
 
 
-@pytest.mark.slow
-def test_a_failed_run_is_a_result_of_the_grid(
-    client: Redis, source: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_running_grid_job_stands_still_in_a_pause_and_is_discarded_by_a_stop(
+    client: Redis, source: Path
 ) -> None:
-    wild = SearchSpace(learning_rates=(0.9,), batch_sizes=(8,), epochs=(1,))
-    monkeypatch.setattr(space, "EMBEDDED_SPACE", {Method.FULL: wild})
-    for path in (models.FOLDER / MODEL).glob("tokenizer*"):
-        path.unlink()
+    start(source)
+    said: list[StopMode | None] = []
+    grid.pause("t1")
+    training = threading.Thread(target=lambda: said.append(grid._signal(client, "t1")()))
 
-    run_with_a_worker(client, source, [])
+    training.start()
+    training.join(1.5)
+    assert training.is_alive()
+    assert gridboard.is_paused(client)
+    grid.stop("t1")
+    training.join(10)
 
-    files = grid.artifacts(settings_module.current(), "t1")
-    found = [files.read_result(path.name) for path in files.datasets_root.glob("studies/*/runs/*")]
-    assert {None if result is None else result.status for result in found} == {RunStatus.FAILED}
+    assert said == [StopMode.DISCARD]
+    assert not gridboard.is_paused(client)
+
+
+def test_a_stopped_grid_leaves_nothing_in_the_queue_and_no_half_run(client: Redis, source: Path) -> None:
+    start(source)
+    (first, *_) = queue.waiting(client, queue.GRID)
+    grid.stop("t1")
+
+    grid.run_one("t1", first)
+
+    assert queue.waiting(client, queue.GRID) == []
+    assert gridboard.demanded_workers(client) == 0
+    assert files().read_result(first) is None
+    assert files().attempts(first) == []
+
+
+def test_a_paused_grid_goes_on_with_what_was_queued(client: Redis, source: Path) -> None:
+    start(source)
+    waiting = queue.waiting(client, queue.GRID)
+
+    grid.pause("t1")
+    paused = gridstatus.status("t1").state
+    grid.resume("t1")
+
+    assert paused is GridState.PAUSED
+    assert gridstatus.status("t1").state is GridState.RUNNING
+    assert queue.waiting(client, queue.GRID) == waiting
+
+
+@pytest.mark.slow
+def test_a_failure_is_kept_with_its_cause_and_run_again_on_demand_only(client: Redis, source: Path) -> None:
+    hidden = [path.rename(path.with_suffix(".away")) for path in (models.FOLDER / MODEL).glob("tokenizer*")]
+    start(source)
+    work_off(client)
+    failed = gridstatus.status("t1")
+    for path in hidden:
+        path.rename(path.with_suffix(".json"))
+
+    start(source)
+    again = gridstatus.status("t1")
+    count = grid.retry_failed("t1")
+    work_off(client)
+
+    assert (failed.state, failed.failed) == (GridState.FINISHED, 3)
+    assert all(failure.error for failure in failed.failures)
+    assert (again.state, again.failed) == (GridState.FINISHED, 3)
+    assert count == 3
+    assert (gridstatus.status("t1").finished, gridstatus.status("t1").failed) == (3, 0)
+
+
+@pytest.mark.slow
+def test_second_seeds_follow_when_the_last_run_has_ended(client: Redis, source: Path) -> None:
+    start(source, repeat={"top": 1, "seeds": [1]})
+    planned = len(files().read_plan())
+
+    work_off(client)
+
+    plan = files().read_plan()
+    assert (planned, len(plan)) == (3, 4)
+    assert [run.seed for run in plan] == [0, 0, 0, 1]
+    assert gridstatus.status("t1").state is GridState.FINISHED
+    assert gridstatus.status("t1").finished == 4
+
+
+def test_a_run_that_the_queue_gave_up_has_failed(client: Redis, source: Path) -> None:
+    start(source)
+    (first, *_) = queue.waiting(client, queue.GRID)
+    registry = queue.queue(client, queue.GRID).failed_job_registry
+    registry.connection.zadd(registry.key, {first: 2_000_000_000})
+
+    grid.record_lost(client, settings_module.current())
+
+    (failure,) = gridstatus.status("t1").failures
+    assert failure.run == first
+    assert "ended 3 times" in failure.error
+
+
+@pytest.mark.slow
+def test_what_redis_lost_is_counted_again_from_the_run_folders(client: Redis, source: Path) -> None:
+    start(source)
+    work_off(client)
+    client.flushall()
+
+    status = gridstatus.status("t1")
+    start(source)
+
+    assert (status.state, status.finished) == (GridState.STOPPED, 3)
+    assert gridstatus.status("t1").state is GridState.FINISHED
+    assert all(found == [1] for found in attempts().values())
+
+
+def test_the_time_left_is_what_the_open_runs_of_each_cell_will_take() -> None:
+    plan = [
+        gridstatus.PlannedRun(f"r{n}", "", name, MODEL, "full", 16, 0, True)  # type: ignore[arg-type]
+        for n, name in enumerate(("a", "a", "b", "b"))
+    ]
+    ended = {"r0": gridboard.Ended(False, 10.0, None), "r2": gridboard.Ended(False, 40.0, None)}
+
+    assert gridstatus._eta(plan, ended, running=0, workers=1) == 50.0
+    assert gridstatus._eta(plan, ended, running=2, workers=2) == 12.5
+    assert gridstatus._eta(plan, ended, running=0, workers=0) is None
+    assert gridstatus._eta(plan, {}, running=0, workers=1) is None
