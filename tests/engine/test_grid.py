@@ -186,6 +186,48 @@ def test_what_is_published_can_be_ranked_and_says_what_is_missing(source: Path, 
     assert shared == ("colours",)
 
 
+def test_defaults_run_as_they_are_and_stay_out_of_the_ranking(source: Path, tmp_path: Path) -> None:
+    part = {**{k: SPEC[k] for k in ("datasets", "models")}, "methods": ["full"], "train_sizes": [20]}
+    spec = GridSpec.model_validate(
+        {"version": "t1", "parts": [part, {**part, "defaults": ["default"]}], "dev_rows": 20, "test_rows": 10}
+    )
+    files = Artifacts(str(tmp_path / "root"), tmp_path / "scratch")
+    datasets = grid.prepare(spec, source, files.datasets_root)
+    *_, default = grid.expand(spec, datasets)
+    dev = len(datasets["colours"].split("dev"))
+    for run in grid.expand(spec, datasets)[1:]:
+        files.write_result(finished(run, dev, run.score_epochs, 0.5))
+
+    table = gridresults.collect(spec, datasets, files.read_result)
+    facts = gridresults.manifest(
+        spec, datasets, table, files.read_result, digests={"colours": {}}, created=1.0, workers=1, cores=2
+    )
+    gridresults.publish(grids.FOLDER, table, facts, {})
+
+    assert default.config == space.default_config(MODEL, Method.FULL)
+    assert set(grids.load("t1")["origin"]) == {"space"}
+    assert grids.load_defaults("t1")[["origin", "learning_rate"]].values.tolist() == [["default", 1e-3]]
+    assert facts["complete"]
+
+
+def test_the_best_trainings_of_a_complete_cell_are_repeated(source: Path, tmp_path: Path) -> None:
+    spec = spec_of(methods=["full"], repeat={"top": 2, "seeds": [7]})
+    files = Artifacts(str(tmp_path / "root"), tmp_path / "scratch")
+    datasets = grid.prepare(spec, source, files.datasets_root)
+    runs = grid.expand(spec, datasets)[1:]
+    for index, run in enumerate(runs[:-1]):
+        files.write_result(finished(run, 20, run.score_epochs, index / 10))
+    early = grid.repeats(spec, datasets, files.read_result)
+    files.write_result(finished(runs[-1], 20, runs[-1].score_epochs, 0.0))
+
+    (again,) = grid.repeats(spec, datasets, files.read_result)
+
+    assert early == []
+    assert (again.config, again.seed) == (runs[-2].config, 7)
+    cells = gridresults.completeness(spec, datasets, files.read_result)
+    assert cells[["seed", "expected", "present"]].values.tolist() == [[0, 18, 18], [7, 3, 0]]
+
+
 @pytest.mark.slow
 def test_a_training_is_scored_at_each_of_its_epochs(source: Path, tmp_path: Path) -> None:
     spec, files = spec_of(methods=["lora"]), Artifacts(str(tmp_path / "root"), tmp_path / "scratch")
