@@ -36,7 +36,7 @@ SYMBOLS = {
 MAX_POINTS = 20_000
 MAX_TRACES = 100
 ROW_HEIGHT = 34
-TITLE_WIDTH = 88  # characters of a title that fit a window of 800
+TITLE_WIDTH = 96  # characters of a title that fit a window of 800
 TITLE_LINE = 20
 
 
@@ -235,13 +235,14 @@ SHORT_NAMES = {
 }
 
 
-def config_label(config: Mapping[str, Any]) -> str:
-    """A config of any table in few words; ours as everywhere else."""
+def config_label(config: Mapping[str, Any], varying: Collection[str] | None = None) -> str:
+    """A config of any table in few words; ours as everywhere else, of others' only what is `varying`."""
     try:
         return Config.from_dict({name: _whole(value) for name, value in config.items()}).label
     except ConfigError:
         names = [name for name in SHORT_NAMES if name in config] + sorted(set(config) - set(SHORT_NAMES))
-        return escape(", ".join(f"{SHORT_NAMES.get(name, name)} {setting(config[name])}" for name in names))
+        shown = [name for name in names if not varying or name in varying]
+        return escape(", ".join(f"{SHORT_NAMES.get(name, name)} {setting(config[name])}" for name in shown))
 
 
 def setting(value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from engine.coverage import Cell
-from engine.exploration import View, cell_names, cell_noun
+from engine.exploration import View, cell_names, cell_noun, varying
 from engine.figures import COLOURS, MAX_POINTS, config_label, dress, escape, meaning
 from engine.findings import counted
 from engine.records import Method, RunKind
@@ -51,7 +51,7 @@ def coverage_info(view: View | None, most: int = MOST_RANKS) -> CoverageInfo:
     points = tuple(
         CoveragePoint(
             entry.rank,
-            config_label(entry.config),
+            config_label(entry.config, varying(view)),
             100 * entry.cumulative_coverage,
             entry.new,
             entry.covers,
@@ -132,12 +132,15 @@ def heat_info(view: View | None, most: int = MOST_COLUMNS) -> HeatInfo:
     places = [*view.counted, *out]
     order = view.order[: min(most, max(1, MAX_POINTS // len(places)))]
     names = cell_names(view.grid.cells)
-    points = tuple(_point(view, place, rank, order) for place in places for rank in range(len(order)))
+    settings = varying(view)
+    points = tuple(
+        _point(view, place, rank, order, settings) for place in places for rank in range(len(order))
+    )
     lines = tuple(escape(names[place]) + (" (left out)" if place in set(out) else "") for place in places)
     return HeatInfo(_heat_finding(view, points), points, lines, len(order))
 
 
-def _point(view: View, place: int, rank: int, order: Sequence[int]) -> HeatPoint:
+def _point(view: View, place: int, rank: int, order: Sequence[int], settings: Sequence[str]) -> HeatPoint:
     cell, column = view.grid.cells[place], order[rank]
     share, ran = view.shares[place, column], view.grid.ran[place, column]
     left_out = view.left_out.get(cell)
@@ -145,7 +148,7 @@ def _point(view: View, place: int, rank: int, order: Sequence[int]) -> HeatPoint
     top = left_out is None and share >= 1 - view.tolerance - 1e-12
     return HeatPoint(
         rank + 1,
-        config_label(view.ranking.entries[rank].config),
+        config_label(view.ranking.entries[rank].config, settings),
         cell.model,
         cell.dataset,
         cell.train_size,
@@ -174,7 +177,7 @@ def heat_figure(info: HeatInfo) -> go.Figure:
     figure = go.Figure()
     if info.points:
         out = [info.points[line * info.configs].left_out != "" for line in range(len(info.cells))]
-        least = min((point.share for point in info.points if point.share is not None), default=0.0)
+        least = min((p.share for p in info.points if p.share is not None and p.state != FAILED), default=0.0)
         for grey in (False, True):
             if any(flag == grey for flag in out):
                 figure.add_trace(_heat_trace(info, [flag == grey for flag in out], grey, least))
@@ -187,7 +190,7 @@ def heat_figure(info: HeatInfo) -> go.Figure:
         autorange="reversed", automargin=True, ticksuffix="  ", showgrid=False, zeroline=False,
         categoryorder="array", categoryarray=info.cells,
     )  # fmt: skip
-    height = 150 + 26 * max(1, len(info.cells))
+    height = 150 + max(120, 26 * len(info.cells))
     return dress(figure, info.title, height).update_layout(showlegend=False, plot_bgcolor="rgba(0,0,0,0)")
 
 

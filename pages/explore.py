@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages import explore_filters, explore_overview, problems, words
+from pages import explore_filters, explore_matters, explore_overview, problems, words
 from pages.explore_filters import Chosen
 
 
@@ -20,6 +20,7 @@ class Section(NamedTuple):
 
 SECTIONS = {
     "Overview": Section(explore_overview.show),
+    "What matters": Section(explore_matters.show),
 }
 
 

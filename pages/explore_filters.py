@@ -41,7 +41,7 @@ class Chosen(NamedTuple):
 
     def view(self, *over: str) -> View | None:
         """The ranked results that fit; `over` names filters that the section compares instead."""
-        return _view(self.version, self.digest, self.filters.over(*over), self.grid.lower_is_better)
+        return ranked(self.version, self.digest, self.filters.over(*over), self.grid.lower_is_better)
 
 
 def choose(compared: Collection[str]) -> Chosen | None:
@@ -112,5 +112,6 @@ def results(version: str, digest: str) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=64, show_spinner="Ranking the configs")
-def _view(version: str, digest: str, filters: Filters, lower_is_better: bool) -> View | None:
+def ranked(version: str, digest: str, filters: Filters, lower_is_better: bool) -> View | None:
+    """The results that fit, ranked; None when there are none."""
     return exploration.view(results(version, digest), filters, lower_is_better)

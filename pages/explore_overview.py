@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from engine import figures_coverage
-from engine.exploration import View, cell_noun
+from engine.exploration import View, cell_noun, varying
 from engine.figures import config_label
 from pages import explore_chart, explore_runs, words
 from pages.explore_filters import Chosen
@@ -47,6 +47,11 @@ def _evidence(view: View) -> None:
             "unknown" if noisy is None else noisy,
             help="The best score's standard error is larger than the tolerance.",
         )
+    if len(view.grid.cells) == 1:
+        st.caption(
+            "One dataset: nothing shows whether these configs hold elsewhere. Set Datasets to all, or see "
+            "the section One dataset."
+        )
     for reason in dict.fromkeys(view.left_out.values()):
         cells = [str(cell.dataset or cell.model) for cell, why in view.left_out.items() if why == reason]
         st.caption(words.plain(f"Left out, because {reason}: {', '.join(dict.fromkeys(cells))}."))
@@ -54,11 +59,11 @@ def _evidence(view: View) -> None:
 
 def _table(view: View) -> None:
     st.subheader("All configs, by rank", anchor=False)
-    cells = len(view.ranking.cells)
+    cells, settings = len(view.ranking.cells), varying(view)
     rows = [
         {
             "Rank": entry.rank,
-            "Config": config_label(entry.config),
+            "Config": config_label(entry.config, settings),
             "Covered so far": 100 * entry.cumulative_coverage,
             "Covers alone": 100 * entry.covers / max(cells, 1),
             "New": entry.new,

@@ -73,3 +73,30 @@ def test_the_shipped_grid_names_the_datasets_that_it_leaves_out(v1: Path, app: A
     assert app.metric[0].value == "4 of 6"
     assert "clapnq, xquad_en" in texts(app).replace("\\", "")
     assert not app.exception
+
+
+@pytest.mark.parametrize(
+    ("section", "finding"),
+    [
+        ("What matters", "60 % of the differences between configs come from epochs, 12 % from"),
+    ],
+)
+def test_every_section_of_the_shipped_grid_begins_with_its_finding(
+    section: str, finding: str, v1: Path, app: AppTest
+) -> None:
+    opened(app, "explore", explore_section=section, explore_method="Full fine-tuning")
+
+    assert app.header[0].value.startswith(finding)
+    assert not app.exception
+
+
+SECTIONS = ("Overview", "What matters")
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_section_says_what_one_dataset_cannot_show(section: str, v1: Path, app: AppTest) -> None:
+    opened(app, "explore", explore_section=section, explore_datasets="xquad_en")
+
+    assert app.header
+    assert not app.error
+    assert not app.exception

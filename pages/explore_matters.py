@@ -1,0 +1,46 @@
+"""Explore, what matters: which hyperparameters the differences between configs come from."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine import figures_settings, importance
+from engine.exploration import Filters
+from engine.importance import Importance
+from pages import explore_chart, explore_filters, words
+from pages.explore_filters import Chosen
+
+
+def show(chosen: Chosen) -> None:
+    """Importance first, then the interaction, then the values themselves."""
+    view = chosen.view()
+    found = _importance(chosen.version, chosen.digest, chosen.filters, chosen.grid.lower_is_better)
+    ranked = figures_settings.importance_info(view, found)
+    st.header(ranked.finding, anchor=False)
+    for note in ranked.notes:
+        st.caption(words.plain(note))
+    if view is not None and "run" in view.table and view.table["run"].duplicated().any():
+        st.caption("Configs that differ in epochs alone share a training, so their scores go together.")
+    method = chosen.filters.method
+    if ranked.points:
+        explore_chart.show(ranked, lambda i: figures_settings.importance_figure(i, method), "importance")
+        pair = figures_settings.interaction_info(found)
+        explore_chart.show(pair, figures_settings.interaction_figure, "interaction")
+    by_value = figures_settings.slice_info(view)
+    explore_chart.show(by_value, lambda i: figures_settings.slice_figure(i, method), "slices")
+    if by_value.edges:
+        st.caption(
+            words.plain(
+                f"Best at the least or most that was tried: {', '.join(by_value.edges)}. A wider grid may "
+                "find better."
+            )
+        )
+    lines = figures_settings.parallel_info(view)
+    explore_chart.show(lines, figures_settings.parallel_figure, "parallel")
+    st.caption("Drag along an axis to keep the configs that pass there; click the axis to let go.")
+
+
+@st.cache_data(max_entries=32, show_spinner="Weighing the hyperparameters")
+def _importance(version: str, digest: str, filters: Filters, lower_is_better: bool) -> Importance | None:
+    view = explore_filters.ranked(version, digest, filters, lower_is_better)
+    return None if view is None else importance.importance(view)
