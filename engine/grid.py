@@ -35,6 +35,7 @@ __all__ = [
     "repeats",
     "row_hashes",
     "trainings",
+    "trainings_per_cell",
     "untuned",
 ]
 
@@ -75,20 +76,20 @@ def cells(spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[Cell]:
 
 def count(spec: GridSpec) -> Count:
     """How much there is to do, without a look at the data."""
-    by_part = [
-        (part, [_configs(spec, part, model, method) for model in part.models for method in part.methods])
-        for part in spec.parts
-    ]
-    trainings_ = results = 0
-    for part, lists in by_part:
-        times = len(part.datasets) * len(part.train_sizes) * len(part.seeds)
-        named = [configs for by_origin in lists for configs in by_origin.values()]
-        trainings_ += times * sum(len(list(_shared(configs))) for configs in named)
-        results += times * sum(map(len, named))
-    searched = sum(len(part.places) for part in spec.parts if not part.defaults)
-    again = searched * spec.repeat.top * len(spec.repeat.seeds) if spec.repeat else 0
+    trainings_ = results = again = 0
+    for part in spec.parts:
+        for _, model, method, _ in part.places:
+            trainings_ += trainings_per_cell(spec, part, model, method) * len(part.seeds)
+            results += sum(map(len, _configs(spec, part, model, method).values())) * len(part.seeds)
+            if spec.repeat and not part.defaults:
+                again += spec.repeat.top * len(spec.repeat.seeds)
     places = {place for part in spec.parts for place in part.places}
     return Count(len(places), trainings_, results, again)
+
+
+def trainings_per_cell(spec: GridSpec, part: Part, model: str, method: Method) -> int:
+    """How many trainings a part asks of each of its cells, for one seed."""
+    return sum(len(list(_shared(configs))) for configs in _configs(spec, part, model, method).values())
 
 
 def trainings(cell: Cell) -> list[RunSpec]:
