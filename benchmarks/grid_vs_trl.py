@@ -17,9 +17,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import study_vs_trl
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-ROOT = study_vs_trl.ROOT
+from benchmarks import study_vs_trl  # noqa: E402
+
 MODEL = "shortlist-tiny-4m"
 RATES = {"full": [1e-3, 3e-4], "lora": [3e-3, 1e-3]}
 
