@@ -36,7 +36,7 @@ SYMBOLS = {
 MAX_POINTS = 20_000
 MAX_TRACES = 100
 ROW_HEIGHT = 34
-TITLE_WIDTH = 96  # characters of a title that fit a window of 800
+TITLE_WIDTH = 108  # characters of a title that fit a window of 800
 TITLE_LINE = 20
 
 
@@ -262,10 +262,12 @@ def _whole(value: Any) -> Any:
 def dress(figure: go.Figure, title: str, height: int) -> go.Figure:
     """The frame that all plots share; `height` is without the title's further lines."""
     lines = textwrap.wrap(title, TITLE_WIDTH)
+    further = TITLE_LINE * (len(lines) - 1)
+    place = {"x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}}
     return figure.update_layout(
-        title={"text": "<br>".join(lines), "font": {"size": 15}, "x": 0, "xanchor": "left"},
-        height=height + TITLE_LINE * (len(lines) - 1),
-        margin={"l": 10, "r": 10, "t": 70 + TITLE_LINE * (len(lines) - 1), "b": 10},
+        title={"text": "<br>".join(lines), "font": {"size": 15}, **place},
+        height=height + further,
+        margin={"l": 10, "r": 10, "t": 70 + further, "b": 10},
         legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
         showlegend=True,
     )

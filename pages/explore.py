@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages import explore_filters, explore_matters, explore_overview, problems, words
+from pages import explore_compare, explore_filters, explore_matters, explore_overview, problems, words
 from pages.explore_filters import Chosen
 
 
@@ -21,6 +21,9 @@ class Section(NamedTuple):
 SECTIONS = {
     "Overview": Section(explore_overview.show),
     "What matters": Section(explore_matters.show),
+    "LoRA or full": Section(explore_compare.methods, frozenset({"method"})),
+    "Rows": Section(explore_compare.rows, frozenset({"train_size"})),
+    "Models": Section(explore_compare.models, frozenset({"model"})),
 }
 
 
@@ -47,6 +50,12 @@ def _origin(chosen: Chosen) -> None:
         st.caption(words.plain(facts["attribution"]))
 
 
+def _unranked(chosen: Chosen) -> None:
+    """A table whose configs were not all run everywhere on purpose: no ranking is made of it."""
+    st.header(words.plain(f"The configs of {chosen.version} cannot be ranked"), anchor=False)
+    st.caption("It compares methods, memory and cost: see the section LoRA or full.")
+
+
 st.title("Explore", anchor=False)
 with problems.shown():
     section = SECTIONS[_section()]
@@ -57,4 +66,7 @@ with problems.shown():
         _nothing(chosen)
     else:
         _origin(chosen)
-        section.show(chosen)
+        if chosen.rankable or section.compared:
+            section.show(chosen)
+        else:
+            _unranked(chosen)

@@ -79,6 +79,9 @@ def test_the_shipped_grid_names_the_datasets_that_it_leaves_out(v1: Path, app: A
     ("section", "finding"),
     [
         ("What matters", "60 % of the differences between configs come from epochs, 12 % from"),
+        ("LoRA or full", "LoRA and full fine-tuning cannot be told apart on any of 6 datasets"),
+        ("Rows", "Only one number of training rows here, so there is nothing to compare"),
+        ("Models", "Only one model here, so there is nothing to compare"),
     ],
 )
 def test_every_section_of_the_shipped_grid_begins_with_its_finding(
@@ -90,7 +93,7 @@ def test_every_section_of_the_shipped_grid_begins_with_its_finding(
     assert not app.exception
 
 
-SECTIONS = ("Overview", "What matters")
+SECTIONS = ("Overview", "What matters", "LoRA or full", "Rows", "Models")
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -98,5 +101,20 @@ def test_every_section_says_what_one_dataset_cannot_show(section: str, v1: Path,
     opened(app, "explore", explore_section=section, explore_datasets="xquad_en")
 
     assert app.header
+    assert not app.error
+    assert not app.exception
+
+
+@pytest.mark.parametrize("version", ["tinker-sft", "litgpt-hub", "peft-comparison"])
+@pytest.mark.parametrize("section", SECTIONS)
+def test_tables_of_others_open_in_every_section_and_name_their_source(
+    section: str, version: str, app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grids, "FOLDER", SHIPPED.parent)
+
+    opened(app, "explore", explore_section=section, explore_version=version)
+
+    assert app.header
+    assert "Published by others, not measured here" in texts(app).replace("\\", "")
     assert not app.error
     assert not app.exception
