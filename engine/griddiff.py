@@ -43,9 +43,13 @@ class MethodDiff(NamedTuple):
     ranks: tuple[RankChange, ...]
 
 
-def diff(old: str | None, new: str) -> list[MethodDiff]:
-    """By (model, method) of either version; `old` None: nothing was published before."""
-    before, after = ({} if old is None else _rankings(old)), _rankings(new)
+def diff(old: str | None, new: str, results: pd.DataFrame | None = None) -> list[MethodDiff]:
+    """By (model, method) of either version; `old` None: nothing was published before.
+
+    `results`: those of a `new` that is not published yet.
+    """
+    before = {} if old is None else _rankings(old, grids.load(old))
+    after = _rankings(new, grids.load(new) if results is None else results)
     return [
         MethodDiff(
             model,
@@ -66,8 +70,7 @@ class _Ranked(NamedTuple):
     ranking: Ranking
 
 
-def _rankings(version: str) -> dict[tuple[str, str], _Ranked]:
-    results = grids.load(version)
+def _rankings(version: str, results: pd.DataFrame) -> dict[tuple[str, str], _Ranked]:
     columns = grids.config_columns(results)
     return {
         (str(model), str(method)): _Ranked(version, part, columns, rank_configs(part, columns))
