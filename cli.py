@@ -6,6 +6,7 @@ holds one JSON document and nothing else; progress goes to stderr.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -22,6 +23,8 @@ from engine.records import Issue, Method, Role, RunStatus, Task
 from terminal import Json, err, out, print_json, print_table, seconds
 
 if TYPE_CHECKING:
+    from engine.curves import Curve
+    from engine.validation import Validated
     from jobs.views import RunView
 
 BAD_INPUT = (
@@ -145,6 +148,31 @@ def rank(
 
 
 @app.command()
+def validate(
+    table: Annotated[Path, typer.Argument(help="CSV or Parquet, as `rank` takes it.")],
+    k: Annotated[int, typer.Option(min=1, max=64, help="Judge the first 1 to k configs.")] = 8,
+    tolerance: Annotated[float, typer.Option(help="Within this share of the best: covered.")] = 0.03,
+    lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="Score is a loss.")] = False,
+    default: Annotated[str | None, typer.Option(metavar="JSON", help="A config to compare with.")] = None,
+    json: Json = False,
+) -> None:
+    """Leave one dataset out: what k configs reach of the whole table's best, by CBS and by other rules."""
+    from engine import validation
+
+    config = None if default is None else _config_of(default)
+    found = validation.validate(
+        table, most=k, tolerance=tolerance, lower_is_better=lower_is_better, default=config
+    )
+    if config is not None and not any(validation.Rule.DEFAULT in entry.result.rules for entry in found):
+        err.print("No run of the table has the config of --default.", markup=False)
+    if json:
+        print_json([entry.to_dict() for entry in found])
+        return
+    for entry in found:
+        _print_validated(entry)
+
+
+@app.command()
 def models(json: Json = False) -> None:
     """List the base models, what fits them, and where their shortlist comes from."""
     from engine import models as registry
@@ -246,6 +274,18 @@ def _roles(pairs: list[str] | None) -> dict[Role, str] | None:
     return roles or None
 
 
+def _config_of(text: str) -> dict[str, Any]:
+    """The object that a JSON text holds."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        example = '{"learning_rate": 0.001}'
+        raise errors.ConfigError(f"--default must be a JSON object such as {example}, but is {text!r}.")
+    return values
+
+
 def _follow(study: str) -> None:
     """Report on stderr until every run of the study has ended."""
     from jobs import views
@@ -324,6 +364,44 @@ def _print_ranking(group: Mapping[str, Any]) -> None:
             for entry in group["ranking"]
         ],
     )
+
+
+def _print_validated(entry: Validated) -> None:
+    """One line for each rule; a sentence where nothing could be judged."""
+    from engine.rules import TITLES
+
+    result = entry.result
+    name = f"{entry.model or 'all models'}, {entry.method}"
+    if result.recommended_k is None:
+        out.print(f"\n{name}: nothing to judge, {_count(result.datasets, result.unit)}.", markup=False)
+        return
+    shown = [k for k in (1, 2, 4, 8) if k <= result.k[-1]]
+    left = f", {_count(result.left_out, 'cell')} not judged at some k" if result.left_out else ""
+    heading = f"\n{name}: {_count(result.datasets, result.unit)} left out in turn{left}."
+    out.print(heading, markup=False, soft_wrap=True)
+    print_table(
+        ("% of best", *(f"k = {k} (95 %)" for k in shown)),
+        [
+            (TITLES[rule], *(_share(result.rules[rule], k) for k in shown))
+            for rule in TITLES
+            if rule in result.rules
+        ],
+    )
+    if result.oracle is not None:
+        out.print(f"The best possible config, corrected for luck, reaches {100 * result.oracle:.1f} %.")
+    out.print(f"Recommended k: {result.recommended_k}.")
+
+
+def _share(curve: Curve, k: int) -> str:
+    mean, low, high = (values[k - 1] for values in (curve.mean, curve.low, curve.high))
+    if mean is None:
+        return "-"
+    interval = "" if low is None or high is None else f" {100 * low:.3g}-{100 * high:.3g}"
+    return f"{100 * mean:.3g}{interval}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def _points(score: Mapping[str, Any] | None) -> str:

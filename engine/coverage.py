@@ -179,8 +179,6 @@ def coded_grid(table: pd.DataFrame, coding: Coding, lower_is_better: bool = Fals
 
 def rank_grid(grid: ScoreGrid, tolerance: float = TOLERANCE, lower_is_better: bool = False) -> Ranking:
     """Greedy cover of the informative cells, then the rest by S."""
-    if not 0 <= tolerance < 1:
-        raise ConfigError(f"The tolerance must be at least 0 and below 1, but is {tolerance}.")
     reasons = uninformative(grid)
     kept = np.array([reason is None for reason in reasons], dtype=bool)
     normalized = normalize(grid.scores[kept], grid.ran[kept], lower_is_better)
@@ -224,6 +222,8 @@ def _extremes(scores: Matrix) -> tuple[Matrix, Matrix]:
 
 def top_configs(scores: Matrix, normalized: Matrix, tolerance: float) -> Mask:
     """By cell: the finished configs within the tolerance of its best."""
+    if not 0 <= tolerance < 1:
+        raise ConfigError(f"The tolerance must be at least 0 and below 1, but is {tolerance}.")
     top: Mask = np.isfinite(scores) & (np.nan_to_num(normalized) >= 1 - tolerance - 1e-12)
     return top
 

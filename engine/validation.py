@@ -4,43 +4,44 @@ After Halfon et al., arXiv 2407.18990: rank on the other datasets, select among 
 test as a share of the config that dev selects from all. Datasets are the unit: cells of one are averaged,
 intervals are bootstrapped over them. A config that was not run in a cell cannot be judged there, so a cell
 counts at the k from which on one of the first k was run in it; one where all of them failed counts 0.
-The recommended k compares shares on dev: no test score decides anything.
+Cells that say nothing (see engine.coverage) are not judged. The recommended k compares shares on dev: no
+test score decides anything.
+
+The product's rule is CBS within 3 % of the best, not "not distinguishable from the best": it is the published
+definition, ranks every table by one rule, with or without scores by row, and its net does not widen where
+dev rows are few and a cell knows least.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 
-class Rule(StrEnum):
-    """How k configs are chosen; the values are keys of `cli.py validate --json`."""
+from engine import tables
+from engine.coverage import TOLERANCE, Codes, Matrix
+from engine.curves import Curve, by_unit, curve
+from engine.errors import ConfigError
+from engine.heldout import Results
+from engine.rules import Rule
+from engine.space import normalize_names
 
-    CBS = "cbs"  # coverage within the tolerance: the product's rule
-    CBS_APART = "cbs_not_distinguishable"  # coverage by what the dev rows can tell apart
-    SCORE_ONLY = "score_only"  # by S alone, without asking what is covered already
-    BEST_AVERAGE = "best_average"  # by the mean normalized score
-    PORTFOLIO = "portfolio"  # greedy by mean rank: Wistuba et al. 2015, Syne Tune, TabRepo
-    RANDOM = "random"  # the mean over all subsets of k, exact
-    DEFAULT = "default"  # one fixed config
+__all__ = ["MOST", "Curve", "LeaveOneOut", "Rule", "Validated", "leave_one_out", "validate"]
 
-
-@dataclass(frozen=True, slots=True)
-class Curve:
-    """A mean over datasets with its 95 % interval, for k = 1, 2, ...; None where no dataset can be judged."""
-
-    mean: tuple[float | None, ...]
-    low: tuple[float | None, ...]
-    high: tuple[float | None, ...]
+MOST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class LeaveOneOut:
     """What each rule reaches of the dev-selected best of the whole grid, by k.
 
-    `rules` lacks a rule that the table cannot answer (no rows, no default). `of_oracle`: CBS as a share of
-    the best possible config, corrected for picking the luckiest of many; `oracle`: that one as a share of
+    `rules` lacks a rule that the table cannot answer (no dev rows, no default). `of_oracle`: CBS as a share
+    of the best possible config, corrected for picking the luckiest of many; `oracle`: that one as a share of
     the dev-selected best; None without test rows. `minutes`: of training the first k of CBS, None where
     seconds were not measured. `unit` is what was left out: "dataset", or "model" where there is one dataset.
     `datasets` counts these units in the table; `left_out` the cells that are not judged at some k.
@@ -57,3 +58,138 @@ class LeaveOneOut:
     cells: int
     left_out: int
     left_out_by_k: tuple[int, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the command line prints it; a rule that the table cannot answer is None."""
+        curves = {str(rule): self.rules[rule].to_dict() if rule in self.rules else None for rule in Rule}
+        return {
+            "k": list(self.k),
+            **curves,
+            "cbs_of_oracle": None if self.of_oracle is None else self.of_oracle.to_dict(),
+            "upper": {"dev_selected": 1.0, "oracle": self.oracle},
+            "minutes": None if self.minutes is None else list(self.minutes),
+            "unit": self.unit,
+            "datasets": self.datasets,
+            "cells": self.cells,
+            "left_out": self.left_out,
+            "left_out_by_k": list(self.left_out_by_k),
+            "judged": {str(rule): list(found.judged) for rule, found in self.rules.items()},
+            "recommended_k": self.recommended_k,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """One method for one model; model None: over the cells of all models."""
+
+    model: str | None
+    method: str
+    result: LeaveOneOut
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `cli.py validate --json` prints it."""
+        return {"model": self.model, "method": self.method, **self.result.to_dict()}
+
+
+def validate(
+    source: Path | pd.DataFrame,
+    *,
+    most: int = MOST,
+    tolerance: float = TOLERANCE,
+    lower_is_better: bool = False,
+    default: Mapping[str, Any] | None = None,
+) -> list[Validated]:
+    """Every (model, method) of a results table, then each method over all models; raises TableError."""
+    table = tables.read(source)
+    single: list[Validated] = []
+    overall: list[Validated] = []
+    for method, rows in table.frame.groupby("method", sort=True):
+        groups = [*rows.groupby("model", sort=True), (None, rows)]
+        for model, part in groups:
+            found = leave_one_out(
+                part, table.config_columns, most=most, tolerance=tolerance,
+                lower_is_better=lower_is_better, default=default,
+            )  # fmt: skip
+            (overall if model is None else single).append(Validated(model, str(method), found))
+    single.sort(key=lambda entry: (str(entry.model), entry.method))
+    return [*single, *overall]
+
+
+def leave_one_out(
+    table: pd.DataFrame,
+    config_columns: Sequence[str],
+    *,
+    most: int = MOST,
+    tolerance: float = TOLERANCE,
+    lower_is_better: bool = False,
+    default: Mapping[str, Any] | None = None,
+    rules: Collection[Rule] = tuple(Rule),
+) -> LeaveOneOut:
+    """The results of one method, as engine.coverage ranks them; `test_score` is reported if there is one.
+
+    Optional columns: `source_group` (datasets of one group are left out together), `origin` (rows that are
+    not of the searched space can be the default, and nothing else), `seconds`, and scores by row.
+    """
+    if most < 1:
+        raise ConfigError(f"k must be at least 1, but is {most}.")
+    results = Results.of(table, config_columns, lower_is_better)
+    choices, judge = results.choices(tolerance, apart=Rule.CBS_APART in rules), results.judge()
+    folds = results.folds
+    orders = {rule: order for rule in {Rule.CBS, *rules} if (order := choices.of(rule, most)) is not None}
+    picks = orders[Rule.CBS][folds.of_cells]
+    test, dev = judge.of(picks)
+    shares = {rule: judge.of(order[folds.of_cells])[0] for rule, order in orders.items()}
+    if Rule.RANDOM in rules:
+        shares[Rule.RANDOM] = judge.of_random(most)
+    if Rule.DEFAULT in rules and (index := _index(results.coding.configs, default)) is not None:
+        shares[Rule.DEFAULT] = np.repeat(judge.shares[:, [index]], most, axis=1)
+
+    def mean(values: Matrix) -> Curve:
+        return curve(by_unit(values, folds.units), folds.sources)
+
+    oracle, minutes, known = results.oracle(judge), results.minutes(picks), np.isfinite(test)
+    return LeaveOneOut(
+        k=tuple(range(1, most + 1)),
+        rules={rule: mean(values) for rule, values in shares.items()},
+        of_oracle=None if oracle is None else mean(test / oracle[:, None]),
+        oracle=None if oracle is None else mean(oracle[:, None]).mean[0],
+        minutes=None if minutes is None else mean(minutes).mean,
+        recommended_k=_recommended(by_unit(dev, folds.units), folds.sources),
+        unit=folds.unit,
+        datasets=len(folds.sources),
+        cells=len(known),
+        left_out=int((~known.all(axis=1)).sum()),
+        left_out_by_k=tuple(int(count) for count in (~known).sum(axis=0)),
+    )
+
+
+def _recommended(dev: Matrix, sources: Codes) -> int | None:
+    """The smallest k that k + 1 is not shown to beat, by the paired bootstrap over datasets, on dev.
+
+    The last k if each next one is better; None where nothing was judged.
+    """
+    if not np.isfinite(dev).any():
+        return None
+    gains = curve(np.diff(dev, axis=1), sources)
+    shown = [low is not None and low > 0 for low in gains.low]
+    return shown.index(False) + 1 if False in shown else dev.shape[1]
+
+
+def _index(configs: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> int | None:
+    """Which config has all these values; None: it was not run. Raises ConfigError if several have."""
+    if default is None:
+        return None
+    wanted = {name: value for name, value in normalize_names(default).items() if value is not None}
+    found = [
+        index
+        for index, config in enumerate(configs)
+        if all(name in config and _equal(config[name], value) for name, value in wanted.items())
+    ]
+    if len(found) > 1:
+        raise ConfigError(f"The default fits {len(found)} configs of the table. Name more of its values.")
+    return found[0] if found else None
+
+
+def _equal(one: Any, other: Any) -> bool:
+    numbers = isinstance(one, int | float) and isinstance(other, int | float)
+    return math.isclose(one, other, rel_tol=1e-9) if numbers else str(one) == str(other)
