@@ -14,6 +14,7 @@ from engine.errors import NotFoundError
 from terminal import Json, err, out, print_json, print_table
 
 if TYPE_CHECKING:
+    from engine.griddiff import MethodDiff, Side
     from engine.gridspec import GridSpec
 
 POLL_SECONDS = 2.0
@@ -128,6 +129,59 @@ def use(version: Published) -> None:
 
 
 @app.command()
+def export(
+    version: Published,
+    to: Annotated[Path, typer.Option("--out", help="A .zip; with --results a .parquet.")],
+    results: Annotated[bool, typer.Option("--results", help="What an unfinished grid has found.")] = False,
+) -> None:
+    """Write a published version, or what a grid has found so far, into a file for another machine."""
+    from engine import exchange
+    from jobs import grid
+
+    if results:
+        err.print(f"{grid.export_results(version, to)} results written to {to}.", markup=False)
+        return
+    to.write_bytes(exchange.export_version(version))
+    err.print(f"Version {version} written to {to}.", markup=False)
+
+
+@app.command(name="import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="What `grid export` wrote.")],
+    into: Annotated[str | None, typer.Option(help="Take results over into this stopped grid.")] = None,
+) -> None:
+    """Read an exported version, or with --into an unfinished grid's results, once every row is checked."""
+    from engine import exchange, grids
+    from jobs import grid, stack
+
+    if into is None:
+        found = exchange.import_version(file, grids.local())
+        err.print(f"Version {found.version} imported; `grid use` lets shortlists come from it.", markup=False)
+        return
+    with stack.start(user="terminal", workers=0):
+        err.print(f"{grid.import_results(into, file)} results taken over into grid {into}.", markup=False)
+
+
+@app.command()
+def diff(
+    old: Published,
+    new: Annotated[str, typer.Argument(help="A version, or a grid that has not published yet.")],
+    json: Json = False,
+) -> None:
+    """Say what the recommendation gains and loses from one version to another."""
+    from jobs import gridversions
+
+    found = gridversions.compare(old, new)
+    if json:
+        print_json([_diff_facts(entry) for entry in found])
+        return
+    for entry in found:
+        out.print(f"\n{entry.model}, {entry.method}", markup=False)
+        rows = [(str(k), *(_at(side, k) for side in (entry.before, entry.after))) for k in (1, 2, 4, 8)]
+        print_table(("k", f"{old}: coverage, share of best", f"{new}: coverage, share of best"), rows)
+
+
+@app.command()
 def versions(json: Json = False) -> None:
     """List the published versions and what they hold; * marks the one that shortlists come from."""
     from engine import grids
@@ -150,6 +204,24 @@ def versions(json: Json = False) -> None:
         for entry in found
     ]
     print_table(("version", "provenance", "results", "trainings", "hours", "complete cells", "file"), rows)
+
+
+def _diff_facts(entry: MethodDiff) -> dict[str, Any]:
+    sides = {"before": entry.before, "after": entry.after}
+    return {
+        "model": entry.model,
+        "method": str(entry.method),
+        **{name: None if side is None else side._asdict() for name, side in sides.items()},
+        "ranks": [change._asdict() for change in entry.ranks],
+    }
+
+
+def _at(side: Side | None, k: int) -> str:
+    """Coverage and share with k configs."""
+    if side is None or k > len(side.coverage):
+        return "-"
+    share = f", {100 * side.shares[k - 1]:.1f} %" if k <= len(side.shares) else ""
+    return f"{100 * side.coverage[k - 1]:.0f} %{share}"
 
 
 def _named(version: str | None) -> str:
@@ -183,12 +255,17 @@ def _follow(version: str) -> None:
 
 def _size(spec: GridSpec, workers: int | None) -> dict[str, Any]:
     """How much the grid is, and how long it would take at the pace of the current version."""
-    from engine import grid, settings
+    from engine import grid, gridcost, settings
     from jobs import stack
 
     counted = grid.count(spec)
     count = stack.grid_worker_count(settings.current()) if workers is None else workers
-    return {"version": spec.version, **asdict(counted), "workers": count, "hours": None}
+    return {
+        "version": spec.version,
+        **asdict(counted),
+        "workers": count,
+        "hours": gridcost.estimate_hours(spec, count),
+    }
 
 
 def _print_size(size: Mapping[str, Any], json: bool) -> None:

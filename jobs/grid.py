@@ -10,13 +10,15 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from redis import Redis
 from redis.exceptions import RedisError
 
-from engine import grid
+from engine import exchange, grid
 from engine import settings as settings_module
 from engine.artifacts import RUN_ID
 from engine.dataset import Dataset
@@ -106,6 +108,30 @@ def retry_failed(version: str) -> int:
     return len(failed)
 
 
+def export_results(version: str, path: Path) -> int:
+    """Write what the grid's runs have found so far into one file, to go on elsewhere; how many results."""
+    files = GridFiles(settings_module.current(), version)
+    runs = (files.read_spec(run.run) for run in files.read_plan() if files.has_run(run.run))
+    return exchange.export_results(runs, files.read_result, path)
+
+
+def import_results(version: str, path: Path) -> int:
+    """Take over results that the grid of the same spec and data found elsewhere; how many were new.
+
+    Raises TableError naming a row that does not belong here, BusyError while the grid is active.
+    """
+    settings = settings_module.current()
+    client, files = queue.require(settings), GridFiles(settings, version)
+    kept = files.read_kept()
+    with _door(settings):
+        if gridboard.state(client, version).is_active:
+            raise BusyError(f"Grid {version} is active. Stop it, import, then resume it.")
+        spec, datasets = kept.parsed, files.load_datasets(kept)
+        taken = exchange.import_results(_possible(spec, datasets), path, files)
+        _plan(client, files, spec, datasets)
+    return taken
+
+
 def run_one(version: str, run: str) -> None:
     """The RQ job of one run; a failure of the training is a result, not an exception."""
     settings = settings_module.current()
@@ -152,20 +178,33 @@ def record_lost(client: Redis, settings: Settings) -> None:
 def _go_on(
     client: Redis, files: GridFiles, spec: GridSpec, datasets: Mapping[str, Dataset], workers: int
 ) -> None:
-    """Plan what is known by now and queue what has no result; a grid with nothing left is finished."""
-    results = _Results(files)
-    runs = {run.run: run for run in grid.expand(spec, datasets)}
-    runs |= {run.run: run for run in grid.repeats(spec, datasets, results.read)}
-    files.write_plan(runs.values(), datasets)
-    ended = {run: Ended.of(result) for run in runs if (result := results.read(run)) is not None}
-    _recount(client, files, ended)
-    missing = [run for name, run in runs.items() if name not in ended]
+    """Queue what has no result; a grid with nothing left is finished."""
+    missing = _plan(client, files, spec, datasets)
     if not missing:
         _close(client, spec.version, GridState.FINISHED)
         return
     gridboard.set_state(client, spec.version, GridState.RUNNING)
     gridboard.demand_workers(client, workers)
     _enqueue(client, files, missing)
+
+
+def _plan(client: Redis, files: GridFiles, spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[RunSpec]:
+    """Write down every run that is known by now; those without a result."""
+    read = cache(files.read_result)
+    runs = {run.run: run for run in grid.expand(spec, datasets)}
+    runs |= {run.run: run for run in grid.repeats(spec, datasets, read)}
+    files.write_plan(runs.values(), datasets)
+    ended = {run: Ended.of(result) for run in runs if (result := read(run)) is not None}
+    _recount(client, files, ended)
+    return [run for name, run in runs.items() if name not in ended]
+
+
+def _possible(spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[RunSpec]:
+    """Every run that the grid may ever have, whichever second seeds become known."""
+    again = spec.repeat.seeds if spec.repeat else ()
+    cells = [cell for cell in grid.cells(spec, datasets) if cell.origin == grid.SEARCHED]
+    more = [run for cell in cells for seed in again for run in grid.trainings(replace(cell, seed=seed))]
+    return [*grid.expand(spec, datasets), *more]
 
 
 def _recount(client: Redis, files: GridFiles, ended: Mapping[str, Ended]) -> None:
@@ -177,7 +216,7 @@ def _recount(client: Redis, files: GridFiles, ended: Mapping[str, Ended]) -> Non
 
 
 def _enqueue(client: Redis, files: GridFiles, runs: list[RunSpec]) -> None:
-    pending = queue.pending(client, queue.GRID)
+    pending = {*queue.waiting(client, queue.GRID), *queue.running(client, queue.GRID)}
     for run in runs:
         if run.run in pending:
             continue
@@ -272,16 +311,3 @@ def _refuse(client: Redis, version: str) -> None:
     other = gridboard.active(client)
     if other not in (None, version):
         raise BusyError(f"Grid {other} is {gridboard.state(client, other)}. Stop it before another one runs.")
-
-
-class _Results:
-    """Results of runs, each read once."""
-
-    def __init__(self, files: GridFiles) -> None:
-        self._files = files
-        self._read: dict[str, RunResult | None] = {}
-
-    def read(self, run: str) -> RunResult | None:
-        if run not in self._read:
-            self._read[run] = self._files.read_result(run)
-        return self._read[run]

@@ -74,7 +74,7 @@ def status(version: str) -> GridStatus:
     state, ended = gridboard.state(client, version), gridboard.ended(client, version)
     if not ended and not state.is_active:
         gridboard.note_end(client, version, ended := _count(files, plan))
-    running = queue.pending(client, queue.GRID) - frozenset(queue.waiting(client, queue.GRID))
+    running = queue.running(client, queue.GRID)
     return _status(version, state, kept, plan, ended, running, _workers(settings))
 
 

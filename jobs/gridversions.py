@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine import grid, gridresults, grids
+from engine import grid, griddiff, gridresults, grids
 from engine import settings as settings_module
 from engine.errors import ConfigError
+from engine.griddiff import MethodDiff
 from engine.grids import GridVersion
 from engine.settings import Settings
 from jobs import process
@@ -61,6 +62,14 @@ def facts(version: GridVersion) -> VersionFacts:
     )
 
 
+def compare(old: str | None, new: str) -> list[MethodDiff]:
+    """What changes from one version to another; `new` may be a grid that has not published yet."""
+    if new in _published():
+        return griddiff.diff(old, new)
+    table = pd.read_parquet(draft(new).folder / grids.RESULTS)
+    return griddiff.diff(old, new, table[table["origin"] == grids.SEARCHED])
+
+
 def draft(version: str) -> GridVersion:
     """What the grid would publish now; nothing else can see it yet. Raises ConfigError without a result."""
     settings = settings_module.current()
@@ -76,7 +85,9 @@ def publish(version: str, target: Path | None = None, *, replace: bool = False) 
     """
     settings = settings_module.current()
     GridFiles(settings, version)
-    taken = [found.version for found in grids.versions()] if target is None else _names(target)
+    taken = (
+        _published() if target is None else [path.parent.name for path in target.glob(f"*/{grids.MANIFEST}")]
+    )
     if version in taken and not (replace and target is not None):
         raise ConfigError(
             f"Version {version} is published already, and a published version never changes. "
@@ -109,7 +120,11 @@ def _write(settings: Settings, version: str, target: Path) -> Path:
     return gridresults.publish(target, table, facts, grid.row_hashes(datasets, source))
 
 
-def _names(folder: Path) -> list[str]:
+def _published() -> list[str]:
+    return [found.version for found in grids.versions()]
+
+
+def _versions_in(folder: Path) -> list[str]:
     return [path.parent.name for path in folder.glob(f"*/{grids.MANIFEST}")]
 
 

@@ -116,10 +116,11 @@ def waiting(client: Redis, name: str = STUDIES) -> list[str]:
     return list(queue(client, name).job_ids)
 
 
-def pending(client: Redis, name: str) -> frozenset[str]:
-    """Ids of the jobs that wait or run."""
+def running(client: Redis, name: str) -> frozenset[str]:
+    """Ids of the jobs that run; one whose worker is known to be dead does not."""
     started = StartedJobRegistry(queue=queue(client, name))
-    return frozenset((*waiting(client, name), *started.get_job_ids(cleanup=False)))
+    alive = client.zrangebyscore(started.key, time.time(), "+inf")
+    return frozenset(started.parse_job_id(entry) for entry in alive)  # type: ignore[arg-type]
 
 
 def arguments(client: Redis, job_id: str) -> tuple[str, ...] | None:

@@ -94,14 +94,14 @@ def test_versions_have_the_fields_of_the_contract() -> None:
 
 @needs_weights
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_a_grid_that_was_killed_half_way_ends_with_exactly_its_results(
     spec: Path, source: Path, home: Path
 ) -> None:
     command = [sys.executable, str(ROOT / "cli.py"), "grid", "run", str(spec), "--source", str(source)]
     with (home.parent / "first.log").open("wb") as log:
         first = subprocess.Popen(command, stdout=log, stderr=log)
-    deadline = time.monotonic() + 150
+    deadline = time.monotonic() + 250
     while len(results(home)) < 4:
         assert first.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
@@ -110,7 +110,7 @@ def test_a_grid_that_was_killed_half_way_ends_with_exactly_its_results(
     first.wait()
     kept = {path: path.stat().st_mtime_ns for path in results(home)}
 
-    again = run("run", spec, "--source", source, "--json", timeout=240)
+    again = run("run", spec, "--source", source, "--json", timeout=300)
 
     facts = json.loads(again.stdout)
     assert again.returncode == 0, again.stderr
@@ -123,3 +123,10 @@ def test_a_grid_that_was_killed_half_way_ends_with_exactly_its_results(
         assert len(list(path.parent.glob("attempt-*"))) == 1
     published = json.loads(run("publish", "k1", "--json").stdout)
     assert (published["results"], published["complete_cells"]) == (24, 4)
+    changes = json.loads(run("diff", "v1", "k1", "--json").stdout)
+    assert [(change["method"], change["after"]["configs"]) for change in changes] == [
+        ("full", 6),
+        ("lora", 6),
+    ]
+    assert run("export", "k1", "--out", home / "k1.zip").returncode == 0
+    assert "There is a version 'k1' already" in run("import", home / "k1.zip").stderr

@@ -64,8 +64,10 @@ def test_a_grid_runs_to_its_end_and_can_be_published_once(client: Redis, source:
     before = gridstatus.status("t1")
     work_off(client)
     after = gridstatus.status("t1")
+    (change,) = gridversions.compare(None, "t1")
     published = gridversions.publish("t1")
 
+    assert change.before is None and change.after is not None and change.after.configs == 4
     assert (before.state, before.runs, before.waiting) == (GridState.RUNNING, 3, 3)
     assert (after.state, after.finished, after.failed, after.waiting) == (GridState.FINISHED, 3, 0, 0)
     assert [(cell.dataset, cell.runs, cell.ended) for cell in after.cells] == [("colours", 2, 2)]
@@ -250,6 +252,32 @@ def test_a_run_that_the_queue_gave_up_has_failed(client: Redis, source: Path) ->
     (failure,) = gridstatus.status("t1").failures
     assert failure.run == first
     assert "ended 3 times" in failure.error
+
+
+@pytest.mark.slow
+def test_results_travel_in_a_file_and_are_taken_over_once(
+    client: Redis, source: Path, tmp_path: Path
+) -> None:
+    start(source, repeat={"top": 1, "seeds": [1]})
+    work_off(client)
+    exported = grid.export_results("t1", tmp_path / "results.parquet")
+    for run in attempts():
+        files().delete_result(run)
+
+    first = grid.import_results("t1", tmp_path / "results.parquet")
+    again = grid.import_results("t1", tmp_path / "results.parquet")
+    grid.resume("t1")
+
+    assert (exported, first, again) == (4, 4, 0)
+    assert gridstatus.status("t1").finished == 4
+    assert queue.waiting(client, queue.GRID) == []
+
+
+def test_results_are_not_taken_over_while_the_grid_is_active(client: Redis, source: Path) -> None:
+    start(source)
+
+    with pytest.raises(BusyError, match="Stop it, import, then resume it"):
+        grid.import_results("t1", source / "results.parquet")
 
 
 @pytest.mark.slow
