@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.checkpoints import Shape
 from engine.records import Method
+from engine.shapes import Shape
 
 BYTES_PER_WEIGHT = 2  # hub models are stored in bfloat16
 
@@ -49,8 +49,8 @@ class BaseModel:
 
     @property
     def launchable(self) -> bool:
-        """Whether it can be trained here."""
-        return self.folder is not None
+        """Whether it can be trained; a hub model needs a pinned revision."""
+        return self.folder is not None or self.revision is not None
 
     @property
     def hub_bytes(self) -> int:

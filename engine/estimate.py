@@ -10,8 +10,9 @@ from statistics import median
 
 import numpy as np
 
-from engine import grids, models, prompts
+from engine import grids, machine, models, prompts, space
 from engine.dataset import Dataset
+from engine.machine import Memory
 from engine.models import BaseModel
 from engine.records import Config, Method, RunKind, RunResult, RunSpec, Task
 
@@ -22,6 +23,8 @@ CHECKPOINTED_FROM = 1_000_000_000  # parameters, as in engine.finetune
 GUESSED_FLOPS = 2e10  # of one training process on an ordinary CPU
 GUESSED_GENERATION = 12  # tokens scored in the time that one is trained on takes; a guess
 SAMPLE_ROWS = 64
+LETTERS_PER_TOKEN = 4  # of English text, in the vocabularies of real LLMs; a guess
+TYPICAL_TOKENS = 256  # in a row, where there is no dataset yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +67,35 @@ def estimate_study(
 
 def estimate_run(model: BaseModel, spec: RunSpec, size: Work, speed: Pace) -> Estimate:
     """One run; a baseline without a model takes about a second."""
+    on_gpu = machine.memory().of_gpu
     if spec.kind is RunKind.BASELINE:
         return Estimate(START_SECONDS, PROCESS_BYTES, speed.basis)
     score = size.eval_rows / speed.rows_per_second
     if spec.config is None:
         twice = 2 if spec.task is Task.CLASSIFICATION else 1  # by generation and by label likelihood
-        return Estimate(START_SECONDS + twice * score, _memory(model, None, size), speed.basis)
+        return Estimate(START_SECONDS + twice * score, _memory(model, None, size, on_gpu), speed.basis)
     trained = spec.config.num_train_epochs * size.train_rows * size.tokens_per_row / speed.tokens_per_second
-    return Estimate(START_SECONDS + trained + score, _memory(model, spec.config, size), speed.basis)
+    return Estimate(START_SECONDS + trained + score, _memory(model, spec.config, size, on_gpu), speed.basis)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a training needs of the memory that it would run in, and what there is."""
+
+    needed: int
+    memory: Memory
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is enough."""
+        return self.needed <= self.memory.size
+
+
+def fit(model: BaseModel, method: Method, memory: Memory | None = None) -> Fit:
+    """Whether the default config, on rows of a typical length, fits the memory (this machine's)."""
+    memory = memory or machine.memory()
+    size = Work(0, 0, TYPICAL_TOKENS)
+    return Fit(_memory(model, space.default_config(model.id, method), size, memory.of_gpu), memory)
 
 
 def work(spec: RunSpec, dataset: Dataset) -> Work:
@@ -83,13 +107,16 @@ def work(spec: RunSpec, dataset: Dataset) -> Work:
 
 
 def tokens_per_row(dataset: Dataset, model: BaseModel, template: str | None = None) -> float:
-    """Mean tokens of prompt and answer."""
+    """Mean tokens of prompt and answer; a guess from their letters while the model is not here."""
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(models.path(model) / "tokenizer.json"))
     rows = dataset.split("train")[:SAMPLE_ROWS]
-    texts = [prompts.render(row, dataset.task, template) for row in rows]
-    found = tokenizer.encode_batch([f"{text.prompt}{text.completion}" for text in texts])
+    rendered = [prompts.render(row, dataset.task, template) for row in rows]
+    texts = [f"{text.prompt}{text.completion}" for text in rendered]
+    if not models.is_here(model):
+        return sum(map(len, texts)) / len(texts) / LETTERS_PER_TOKEN
+    tokenizer = Tokenizer.from_file(str(models.path(model) / "tokenizer.json"))
+    found = tokenizer.encode_batch(texts)
     return sum(len(encoding.ids) for encoding in found) / len(found)
 
 
@@ -139,13 +166,14 @@ def _tokens_per_second(result: RunResult) -> float:
     return float(result.facts.get("tokens_per_second", 0.0))
 
 
-def _memory(model: BaseModel, config: Config | None, size: Work) -> int:
+def _memory(model: BaseModel, config: Config | None, size: Work, on_gpu: bool) -> int:
     """Weights, gradients, AdamW's two moments and activations beside the process itself.
 
-    In bytes for each parameter: full fine-tuning 16; LoRA 2 for a base in half precision (small models stay
-    in full: 4) and 16 for the adapter. Activations are a guess from a Llama layer's own tensors.
+    In bytes for each parameter: full fine-tuning 16; LoRA 2 for a base in half precision (small models, and
+    all of them without a GPU, stay in full: 4) and 16 for the adapter. Activations are a guess from a Llama
+    layer's own tensors; on a GPU those of large models are computed again instead of kept.
     """
-    half = model.parameters >= HALF_PRECISION_FROM
+    half = on_gpu and model.parameters >= HALF_PRECISION_FROM
     frozen = (2 if half else 4) * model.parameters
     if config is None:
         return PROCESS_BYTES + frozen
@@ -153,6 +181,7 @@ def _memory(model: BaseModel, config: Config | None, size: Work) -> int:
     if config.lora_r is not None:
         state = frozen + 16 * model.shape.adapter_parameters(config.lora_r)
     shape = model.shape
-    tensors = shape.width if model.parameters >= CHECKPOINTED_FROM else 14 * shape.width + 4 * shape.inner
+    again = on_gpu and model.parameters >= CHECKPOINTED_FROM
+    tensors = shape.width if again else 14 * shape.width + 4 * shape.inner
     tokens = config.per_device_train_batch_size * size.tokens_per_row
     return PROCESS_BYTES + state + round(tokens * shape.layers * tensors * (2 if half else 4))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine import weights
 from engine.errors import ModelError
 from engine.records import Method
 
@@ -50,20 +51,26 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def load_model(folder: Path, method: Method = Method.FULL) -> Any:
-    """The causal language model in a local folder: safetensors only, no code from the folder."""
+    """The causal language model in a local folder: safetensors only, no code from the folder.
+
+    A big base that LoRA leaves as it is stays in bfloat16 on a GPU, from the first byte.
+    """
     import transformers
 
+    where = device()
+    frozen = where.type == "cuda" and method is Method.LORA
+    half = frozen and weights.parameters(folder) >= HALF_PRECISION_FROM
     with quiet():
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, dtype="float32"
+                folder,
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+                dtype="bfloat16" if half else "float32",
             )
         except (OSError, ValueError) as error:
             raise ModelError(f"The model cannot be read from {folder.name}: {error}") from error
-    where = device()
-    big = model.num_parameters() >= HALF_PRECISION_FROM
-    if where.type == "cuda" and method is Method.LORA and big:
-        model = model.bfloat16()
     return model.to(where)
 
 

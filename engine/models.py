@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
+from collections.abc import Callable, Sequence
 from functools import cache
-from math import prod
 from pathlib import Path
 
-from engine import grids
+from engine import added, checkpoints, grids, hub, settings, weights
+from engine.added import Added
 from engine.catalogue import HUB_MODELS, BaseModel, Provenance
-from engine.checkpoints import Shape
+from engine.checkpoints import Checkpoint
 from engine.errors import ModelError
+from engine.hub import Download
+from engine.shapes import Shape, shape_of
+from engine.weights import WEIGHTS
 
-__all__ = ["HUB_MODELS", "BaseModel", "Provenance", "Shape", "get", "path", "registry", "relatives", "sha256"]
+__all__ = [
+    "HUB_MODELS",
+    "WEIGHTS",
+    "BaseModel",
+    "Provenance",
+    "Shape",
+    "add_local",
+    "fetch",
+    "get",
+    "is_here",
+    "path",
+    "registry",
+    "relatives",
+    "remove_local",
+    "sha256",
+]
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
-WEIGHTS = "model.safetensors"
-LONGEST_HEADER = 100_000_000
 EMBEDDED = ("shortlist-tiny-1m", "shortlist-tiny-4m")
 ALIKE = (
     2.0  # models differ at most so many times in size when one's configs are transferred to the other [ours]
@@ -26,9 +41,11 @@ ALIKE = (
 
 
 def registry() -> list[BaseModel]:
-    """Every model that Shortlist knows, embedded ones first; one whose weights are missing is left out."""
+    """Every model that Shortlist knows: embedded, added, then those of the hub; none without its weights."""
     present = [name for name in EMBEDDED if (FOLDER / name / WEIGHTS).is_file()]
-    return [*(_embedded(name) for name in present), *HUB_MODELS]
+    embedded = [_embedded(name) for name in present]
+    known = added.read(settings.current().home)
+    return [*embedded, *(_local(found, embedded) for found in known.values()), *HUB_MODELS]
 
 
 def get(model_id: str) -> BaseModel:
@@ -41,64 +58,118 @@ def get(model_id: str) -> BaseModel:
     raise ModelError(f"There is no model {model_id!r}. Choose one of {', '.join(known)}.")
 
 
+def add_local(name: str, folder: Path, home: Path) -> BaseModel:
+    """Check a folder of safetensors and list it under this name; raises ModelError."""
+    if name.lower() in {model.id.lower() for model in HUB_MODELS}:
+        raise ModelError(f"{name} is the name of a model of the hub. Choose another name.")
+    return _local(added.add(name, folder, home), [])
+
+
+def remove_local(name: str, home: Path) -> None:
+    """Forget an added model and delete what was kept of it; raises ModelError for another name."""
+    added.remove(name, home)
+
+
+def fetch(model: BaseModel, say: hub.Say, stopped: Callable[[], bool]) -> bool:
+    """Download a hub model unless it is here, saying how far it is; False: stopped. Raises ModelError."""
+    return model.folder is not None or hub.fetch(_download(model), say, stopped)
+
+
+def is_here(model: BaseModel) -> bool:
+    """Whether its weights are on this machine."""
+    return model.folder is not None or hub.here(_download(model)) is not None
+
+
 def relatives(model: BaseModel) -> list[BaseModel]:
     """Other models of about its size whose shortlist rests on results, the closest in size first."""
+    return _alike(model.parameters, [other for other in registry() if other.id != model.id])
+
+
+def _alike(parameters: int, others: Sequence[BaseModel]) -> list[BaseModel]:
     shown = (Provenance.MEASURED, Provenance.PUBLISHED)
     factors = [
-        (max(other.parameters, model.parameters) / min(other.parameters, model.parameters), other)
-        for other in registry()
-        if other.shortlist in shown and other.id != model.id
+        (max(other.parameters, parameters) / min(other.parameters, parameters), other)
+        for other in others
+        if other.shortlist in shown
     ]
     near = [pair for pair in factors if pair[0] <= ALIKE]
     return [other for _, other in sorted(near, key=lambda pair: pair[0])]
 
 
 def path(model: BaseModel) -> Path:
-    """The folder of an embedded model; raises ModelError for one that cannot be loaded here."""
-    if model.folder is None:
-        raise ModelError(f"{model.id} cannot be trained here yet: its revision is not pinned.")
-    return FOLDER / model.folder
+    """The folder of a model's weights; raises ModelError for one that cannot be loaded here."""
+    if model.embedded:
+        return FOLDER / str(model.folder)
+    folder = _download(model).folder if model.folder is None else Path(model.folder)
+    if not checkpoints.unchanged(folder, _checkpoint(model)):
+        raise ModelError(f"The weights of {model.id} were changed since they were checked. {_again(model)}")
+    return folder
 
 
 def sha256(model: BaseModel) -> str:
     """The digest of the weights: what a grid names its model by."""
-    weights = path(model) / WEIGHTS
-    return _digest(weights, weights.stat().st_mtime_ns)
+    if not model.embedded:
+        return _checkpoint(model).sha256
+    file = path(model) / WEIGHTS
+    return _digest(file, file.stat().st_mtime_ns)
+
+
+def _checkpoint(model: BaseModel) -> Checkpoint:
+    """What was checked when the model came here."""
+    home = settings.current().home
+    if model.local:
+        return added.read(home)[model.id].checkpoint
+    found = hub.here(_download(model))
+    if found is None:
+        raise ModelError(f"{model.id} is not on this machine yet: its first run downloads it.")
+    return found
+
+
+def _download(model: BaseModel) -> Download:
+    if model.hub_id is None or model.revision is None:
+        raise ModelError(f"{model.id} cannot be trained here yet: its revision is not pinned.")
+    folder = settings.current().home / "models" / "hub" / model.id / model.revision
+    return Download(model.id, model.hub_id, model.revision, folder)
+
+
+def _again(model: BaseModel) -> str:
+    if model.local:
+        return "Let the admin remove the model and add it again."
+    return f"Delete {_download(model).folder}, then retry: the next run downloads it again."
 
 
 @cache
-def _digest(weights: Path, changed: int) -> str:
-    with weights.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _digest(file: Path, changed: int) -> str:
+    return weights.sha256((file,))
 
 
 def _embedded(name: str) -> BaseModel:
     config = json.loads((FOLDER / name / "config.json").read_text(encoding="utf-8"))
-    head = config["hidden_size"] // config["num_attention_heads"]
     return BaseModel(
         id=name,
         folder=name,
-        parameters=_parameters(FOLDER / name / WEIGHTS),
+        parameters=weights.parameters(FOLDER / name),
         context_length=config["max_position_embeddings"],
         licence="Apache-2.0",
-        shape=Shape(
-            layers=config["num_hidden_layers"],
-            width=config["hidden_size"],
-            inner=config["intermediate_size"],
-            key_value_width=head * config.get("num_key_value_heads", config["num_attention_heads"]),
-        ),
+        shape=shape_of(config),
         shortlist=_provenance(name),
     )
 
 
-def _parameters(weights: Path) -> int:
-    """The number of weights, from the header of a safetensors file alone."""
-    with weights.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > LONGEST_HEADER:
-            raise ModelError(f"{weights.name} of {weights.parent.name} is not a safetensors file.")
-        header = json.loads(file.read(length))
-    return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+def _local(found: Added, embedded: Sequence[BaseModel]) -> BaseModel:
+    """An added model; its shortlist is transferred from one of its size, if there is one."""
+    checkpoint = found.checkpoint
+    sources = _alike(checkpoint.parameters, [*embedded, *HUB_MODELS])
+    return BaseModel(
+        id=found.name,
+        folder=str(added.folder(found.name, settings.current().home)),
+        local=True,
+        parameters=checkpoint.parameters,
+        context_length=checkpoint.context_length,
+        licence="licence of its owner",
+        shape=checkpoint.shape,
+        shortlist=Provenance.TRANSFERRED if sources else Provenance.NONE,
+    )
 
 
 def _provenance(name: str) -> Provenance:

@@ -21,7 +21,7 @@ from redis.exceptions import ConnectionError, RedisError, TimeoutError
 from engine import settings as settings_module
 from engine.artifacts import RUN_ID, Artifacts
 from engine.errors import ShortlistError, StackError
-from engine.records import RunResult, RunSpec, RunStatus
+from engine.records import RunKind, RunResult, RunSpec, RunStatus
 from engine.settings import Settings
 from jobs import process, queue
 
@@ -229,8 +229,20 @@ def _train(
         return None if wish is None else train.StopMode(wish)
 
     files.pull_dataset(spec.dataset)
+    if spec.kind is not RunKind.BASELINE and not _bring_model(spec.model, emit, stop):
+        return RunResult(spec.run, attempt, RunStatus.STOPPED)
     data = dataset.load(spec.dataset, files.datasets_root)
     return train.run(spec, data, folder, attempt, emit, asked)
+
+
+def _bring_model(name: str, emit: Callable[[str, dict[str, Any]], None], stop: StopFlag) -> bool:
+    """Download a model of the hub before its first run; False: a person stopped it."""
+    from engine import models
+
+    def say(text: str) -> None:
+        emit("stage", {"stage": text})
+
+    return models.fetch(models.get(name), say, lambda: stop() is not None)
 
 
 @contextlib.contextmanager

@@ -79,6 +79,8 @@ def _row(plan: Plan, spec: RunSpec) -> dict[str, Any]:
     entry = next((entry for entry in plan.shortlist.entries if entry.rank == spec.rank), None)
     cells = plan.shortlist.cells
     why = {RunKind.DEFAULT: "TRL's default", RunKind.CUSTOM: "your own"}.get(spec.kind, "")
+    if entry is not None and cells <= 1:  # nothing to cover
+        why, cells = str(plan.shortlist.origin(entry.rank)), 0
     return {
         TICK: True,
         "Config": spec.name,

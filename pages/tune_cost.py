@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-import psutil
 import streamlit as st
 
-from engine import checks, estimate, models, settings
+from engine import checks, estimate, machine, models, settings
 from engine.dataset import Dataset
 from engine.estimate import Estimate
 from engine.models import BaseModel
@@ -48,12 +47,16 @@ def _past(model: str, method: Method, task: Task) -> list[RunResult]:
 
 def memory(cost: Estimate) -> str:
     """What a training process needs, beside what the machine has."""
-    return f"about {words.size(cost.memory_bytes)} of {words.size(psutil.virtual_memory().total)}"
+    return f"about {words.size(cost.memory_bytes)} of {words.size(machine.memory().size)}"
+
+
+def too_long(data_id: str, data: Dataset, model: BaseModel, template: str | None) -> Issue | None:
+    """How many rows the model cannot read to their end; None: it reads all of them, or is not here yet."""
+    return _too_long(data_id, data, model, template) if models.is_here(model) else None
 
 
 @st.cache_resource(max_entries=16, show_spinner="Counting tokens")
-def too_long(data_id: str, _data: Dataset, model: BaseModel, template: str | None) -> Issue | None:
-    """How many rows the model cannot read to their end; None: it reads all of them."""
+def _too_long(data_id: str, _data: Dataset, model: BaseModel, template: str | None) -> Issue | None:
     tokenizer = _Tokenizer(model)
     return checks.truncation(_data, tokenizer, model.context_length, template)
 

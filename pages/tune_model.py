@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from engine import evidence, grids, models
+from engine import estimate, evidence, grids, models
 from engine.errors import ModelError
+from engine.estimate import Fit
 from engine.evidence import MethodEvidence
 from engine.models import BaseModel, Provenance
 from engine.records import Method, Task
@@ -16,45 +17,96 @@ from pages import words
 COLUMNS = 2
 SOURCES = {
     Provenance.MEASURED: "measured on this model",
-    Provenance.PUBLISHED: "one config, published by others",
-    Provenance.TRANSFERRED: "a guess, measured on its sister",
+    Provenance.PUBLISHED: "published by others",
+    Provenance.TRANSFERRED: "a guess, from a model of its kind",
     Provenance.NONE: "none yet",
 }
 
 
 def choose(task: Task | None) -> tuple[BaseModel, Method]:
-    """The model and method; the largest model that can be trained here unless changed."""
+    """The model and method; unless changed the largest model that comes with the product."""
     known = models.registry()
-    ready = [model for model in known if model.launchable]
+    ready = [model for model in known if model.folder is not None]
     if not ready:
         raise ModelError("No base model is here: restore the weights under models/.")
-    st.session_state.setdefault("model", max(ready, key=lambda model: model.parameters).id)
+    first = max((m for m in ready if m.embedded), key=lambda m: m.parameters, default=ready[0])
+    if st.session_state.setdefault("model", first.id) not in [model.id for model in known]:
+        st.session_state.model = first.id  # an added model that was removed meanwhile
     _cards(ready)
-    rest = [model for model in known if not model.launchable]
-    if rest:
-        with st.expander(f"{len(rest)} larger models, not trainable here yet", key="other_models"):
-            _cards(rest)
+    of_hub = [model for model in known if model.folder is None]
     chosen = models.get(st.session_state.model)
+    label = f"{len(of_hub)} larger models, downloaded when their first run starts"
+    with st.expander(label, key="hub_models", expanded=chosen in of_hub):
+        _cards(of_hub)
     return chosen, _method(chosen, task)
 
 
+def download(model: BaseModel) -> str:
+    """What a first run of the model fetches."""
+    if models.is_here(model):
+        return "nothing"
+    return f"about {words.size(model.hub_bytes)} from huggingface.co"
+
+
 def _cards(shown: Sequence[BaseModel]) -> None:
-    for place, model in zip(st.columns(max(COLUMNS, len(shown))), shown, strict=False):
-        with place:
-            _card(model, chosen=st.session_state.model == model.id)
+    for start in range(0, len(shown), COLUMNS):
+        row = shown[start : start + COLUMNS]
+        for place, model in zip(st.columns(COLUMNS), row, strict=False):
+            with place:
+                _card(model, chosen=st.session_state.model == model.id)
 
 
 def _card(model: BaseModel, chosen: bool) -> None:
-    fits = "Fits this machine" if model.launchable else "Not trainable here yet: its revision is not pinned"
+    fits = [method for method in model.methods if estimate.fit(model, method).fits]
+    usable = model.launchable and bool(fits)
     with st.container(border=True, key=f"card_{model.id}", height="stretch"):
         st.markdown(f"**{words.plain(model.id)}**")
-        size = f"{words.count(model.parameters)} parameters, reads {model.context_length:,} tokens"
-        st.caption(f"{size}, {model.licence}.  \n{fits}. Shortlist: {SOURCES[model.shortlist]}.")
+        lines = (
+            f"{words.count(model.parameters)} parameters, reads {model.context_length:,} tokens, "
+            f"{model.licence}.",
+            f"{_fitting(model, fits)}.",
+            f"Shortlist: {SOURCES[model.shortlist]}.",
+            _source(model),
+        )
+        st.caption("  \n".join(words.plain(line) for line in lines if line))
         st.button(
-            "Chosen" if chosen else "Choose", key=f"choose_{model.id}",
-            disabled=chosen or not model.launchable, icon=":material/check:" if chosen else None,
-            width="stretch", on_click=_take, args=(model.id,),
+            "Chosen" if chosen else "Choose", key=f"choose_{model.id}", disabled=chosen or not usable,
+            icon=":material/check:" if chosen else None, width="stretch", on_click=_take, args=(model.id,),
         )  # fmt: skip
+
+
+def _fitting(model: BaseModel, fits: Sequence[Method]) -> str:
+    """Whether it can be trained here, and why not."""
+    if not model.launchable:
+        return "Not trainable here: its revision is not pinned"
+    if len(fits) == len(model.methods):
+        return f"Fits {_where(estimate.fit(model, fits[0]))}"
+    short = estimate.fit(model, next(method for method in model.methods if method not in fits))
+    if fits:
+        return f"{words.method(fits[0])} fits {_where(short)}, {_too_much(model, short)}"
+    short = min((estimate.fit(model, method) for method in model.methods), key=lambda fit: fit.needed)
+    return f"Does not fit: it needs about {words.size(short.needed)} of {_where(short)}"
+
+
+def _too_much(model: BaseModel, short: Fit) -> str:
+    return f"full fine-tuning needs about {words.size(short.needed)}"
+
+
+def _where(fit: Fit) -> str:
+    owner = "the GPU's" if fit.memory.of_gpu else "this machine's"
+    return f"{owner} {words.size(fit.memory.size)}"
+
+
+def _source(model: BaseModel) -> str:
+    """Where the weights come from, for a model that did not come with the product."""
+    if model.local:
+        return "Added by the admin."
+    if model.hub_id is None:
+        return ""
+    if models.is_here(model):
+        return f"{model.hub_id}: downloaded."
+    gate = "; its owner asks for an account that accepted the licence" if model.gated else ""
+    return f"{model.hub_id}: {words.size(model.hub_bytes)} to download{gate}."
 
 
 def _take(model_id: str) -> None:
@@ -67,6 +119,12 @@ def _method(model: BaseModel, task: Task | None) -> Method:
         persist_state="session", format_func=words.method,
         help="LoRA trains a small addition to the weights, full fine-tuning all of them.",
     )  # fmt: skip
+    needs = estimate.fit(model, Method(method))
+    if not needs.fits:
+        st.warning(words.plain(
+            f"{words.method(Method(method))} of {model.id} needs about {words.size(needs.needed)}, but "
+            f"{_where(needs)} are less: the runs will most likely fail. Choose a smaller model or method."
+        ))  # fmt: skip
     found = None if task is None else _methods(grids.current(), model.id, task)
     if found is not None:
         st.caption(words.plain(found.sentence))

@@ -9,7 +9,7 @@ from engine.findings import counted
 from engine.records import RunKind
 from jobs import studies
 from jobs.plans import Plan
-from pages import live, tune_configs, tune_cost, tune_file, words
+from pages import live, tune_configs, tune_cost, tune_file, tune_model, words
 from pages.tune_data import Understood
 
 CORRECT = "Correct what is marked"
@@ -43,7 +43,7 @@ def _facts(understood: Understood, plan: Plan, cost: Estimate, changed: tuple[st
         "Time": f"about {words.duration(cost.seconds)}",
         "Memory": tune_cost.memory(cost),
         "Rows": ", ".join(f"{count:,} {name}" for name, count in rows.items()),
-        "Download": "nothing",
+        "Download": tune_model.download(plan.model),
         "Changed": ", ".join((*_changes(understood, plan), *changed)) or "nothing: all as recommended",
     }
 

@@ -1,4 +1,4 @@
-"""A random-weights Llama and small datasets, so that tests train and score real parts in a second or two."""
+"""Random-weights models and small datasets, so that tests train and score real parts in a second or two."""
 
 from __future__ import annotations
 
@@ -17,28 +17,42 @@ SENTENCES = (
 )
 
 
-def tiny_model(folder: Path, *, layers: int = 2, width: int = 64, context: int = 512) -> Path:
-    """Write a random Llama with its own byte-level BPE into `folder`, laid out like the embedded models."""
+def tiny_model(
+    folder: Path,
+    *,
+    layers: int = 2,
+    width: int = 64,
+    context: int = 512,
+    architecture: str = "Llama",
+    shard: str = "50GB",
+    dtype: str = "float32",
+) -> Path:
+    """Write a random model with its own byte-level BPE into `folder`, laid out like the embedded models.
+
+    `architecture`: Llama, Mistral, Qwen2 or Qwen3; `shard`: the most that one file of weights holds.
+    """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+    import transformers
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(context)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
-    config = LlamaConfig(
+    config = getattr(transformers, f"{architecture}Config")(
         vocab_size=len(tokenizer),
         hidden_size=width,
         intermediate_size=2 * width,
         num_hidden_layers=layers,
         num_attention_heads=4,
+        num_key_value_heads=2 if architecture != "Llama" else 4,
         max_position_embeddings=context,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model = getattr(transformers, f"{architecture}ForCausalLM")(config).to(getattr(torch, dtype))
+    model.save_pretrained(folder, max_shard_size=shard)
     return folder
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import dataset, estimate, grids, models, space
+from engine import dataset, estimate, grids, machine, models, space
 from engine.dataset import Dataset
 from engine.estimate import Pace, Work, estimate_run, estimate_study, pace
+from engine.machine import Memory
 from engine.models import HUB_MODELS, BaseModel, Provenance, Shape
 from engine.records import Method, RunKind, RunResult, RunSpec, RunStatus, Score, Task
 from tests.engine.gridfiles import MODEL, publish
@@ -83,11 +84,31 @@ def test_with_no_evidence_at_all_it_is_called_a_guess() -> None:
 
 @pytest.mark.parametrize(("method", "low", "high"), [(Method.FULL, 128, 132), (Method.LORA, 16, 20)])
 def test_an_8b_model_needs_16_bytes_a_weight_in_full_and_2_with_lora(
-    method: Method, low: float, high: float
+    method: Method, low: float, high: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: Memory(80 * 10**9, of_gpu=True))
+
     found = estimate_run(HUB_MODELS[0], spec_of(method=method, model=HUB_MODELS[0].id), WORK, SPEED)
 
     assert low < found.memory_bytes / 1e9 < high
+
+
+def test_without_a_gpu_the_base_of_lora_stays_in_full_precision() -> None:
+    model = HUB_MODELS[0]
+
+    of_gpu, of_machine = (
+        estimate.fit(model, Method.LORA, Memory(32 * 10**9, on_gpu)) for on_gpu in (True, False)
+    )
+
+    assert of_gpu.fits
+    assert not of_machine.fits
+    assert of_machine.needed - of_gpu.needed > 2 * model.parameters
+
+
+def test_tokens_of_a_model_that_is_not_here_are_guessed_from_the_letters(tmp_path: Path) -> None:
+    data = dataset.build(write_jsonl(tmp_path / "rows.jsonl", tiny_classification(60)))
+
+    assert 5 < estimate.tokens_per_row(data, HUB_MODELS[0]) < 20
 
 
 def test_a_study_adds_up_its_runs_and_needs_the_memory_of_the_largest(

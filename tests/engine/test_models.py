@@ -75,7 +75,7 @@ def test_no_typed_path_or_hub_id_is_a_model(folder: Path, text: str) -> None:
 def test_hub_models_are_published_and_pinned_to_a_commit() -> None:
     model = models.get("Mistral-7B-v0.3")
 
-    assert (model.embedded, model.launchable, model.shortlist) == (False, False, Provenance.PUBLISHED)
+    assert (model.embedded, model.launchable, model.shortlist) == (False, True, Provenance.PUBLISHED)
     assert all(re.fullmatch("[0-9a-f]{40}", str(model.revision)) for model in models.HUB_MODELS)
 
 
@@ -83,7 +83,7 @@ def test_a_hub_model_without_a_pinned_revision_cannot_be_trained() -> None:
     model = replace(models.get("Mistral-7B-v0.3"), revision=None)
 
     assert not model.launchable
-    with pytest.raises(ModelError, match="cannot be trained here yet"):
+    with pytest.raises(ModelError, match="its revision is not pinned"):
         models.path(model)
 
 

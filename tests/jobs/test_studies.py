@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,9 @@ def test_a_plan_trains_first_and_scores_what_needs_no_training_last(data: Datase
     assert [run[-3:] for run in plan.study.runs[:2]] == ["-01", "-02"]
 
 
-def test_a_plan_that_cannot_run_is_refused_in_one_sentence(data: Dataset) -> None:
+def test_a_plan_that_cannot_run_is_refused_in_one_sentence(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = model()
     with pytest.raises(ConfigError, match="k must be"):
         plans.make(PlanRequest(data, name, Method.FULL, k=-1))
@@ -65,6 +68,7 @@ def test_a_plan_that_cannot_run_is_refused_in_one_sentence(data: Dataset) -> Non
         plans.make(PlanRequest(data, name, Method.LORA, custom=(FULL,)))
     with pytest.raises(ConfigError):
         plans.make(PlanRequest(data, name, Method.FULL, train_size=10_000))
+    monkeypatch.setattr(models, "HUB_MODELS", (replace(models.get("Meta-Llama-3-8B"), revision=None),))
     with pytest.raises(ModelError, match="cannot be trained here yet"):
         plans.make(PlanRequest(data, "Meta-Llama-3-8B", Method.FULL))
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from engine import machine
 from engine.artifacts import Artifacts
+from engine.machine import Memory
 from engine.records import RunKind
 from tests.pages.conftest import finished_study, texts
 
@@ -118,3 +120,28 @@ def test_launch_keeps_the_dataset_queues_every_run_and_opens_the_study(
     assert tickets.title[0].value == "support\\_tickets"
     assert "Waiting" in str(tickets.dataframe(key="runs").value)
     assert not tickets.exception
+
+
+def test_models_of_the_hub_say_their_size_whether_they_fit_and_what_is_downloaded(
+    tickets: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: Memory(24 * 10**9, of_gpu=True))
+    tickets.run()
+    tickets.button(key="choose_Qwen3-8B").click().run()
+
+    said = texts(tickets).replace("\\", "")
+    assert "LoRA fits the GPU's 24.0 GB, full fine-tuning needs about" in said
+    assert "Qwen/Qwen3-8B: 16.4 GB to download." in said
+    assert "about 16.4 GB from huggingface.co" in said
+    assert "Full fine-tuning of Qwen3-8B needs about" in said
+    assert not tickets.exception
+
+
+def test_a_model_that_fits_nowhere_here_cannot_be_chosen(
+    app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: Memory(2 * 10**9, of_gpu=False))
+    app.run()
+
+    assert app.button(key="choose_Qwen3-8B").disabled
+    assert "Does not fit: it needs about" in texts(app).replace("\\", "")

@@ -1,0 +1,251 @@
+"""Downloads a pinned model from the hub, in a process of its own: python -m engine.hub reads one request.
+
+The training process stays offline (HF_HUB_OFFLINE=1); the download ends with its parent. Complete files are
+kept, so one that was cut short goes on with the next file. Weights are checked against the hub's digests.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from filelock import FileLock, Timeout
+
+from engine import checkpoints, weights
+from engine.added import check_space
+from engine.artifacts import write_whole
+from engine.checkpoints import Checkpoint
+from engine.errors import ModelError
+
+ROOT = Path(__file__).resolve().parents[1]
+FACTS = "shortlist.json"  # written last: a folder without it is not complete
+WEIGHT_FILE = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
+LOOK_SECONDS = 0.5
+TRANSFERS = 4
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A model at one commit of the hub, and the folder that it belongs in."""
+
+    name: str
+    hub_id: str
+    revision: str
+    folder: Path
+
+
+def here(download: Download) -> Checkpoint | None:
+    """What was downloaded; None: it is not (all) here."""
+    path = download.folder / FACTS
+    return Checkpoint.from_dict(checkpoints.read_json(path)) if path.is_file() else None
+
+
+def fetch(download: Download, say: Say, stopped: Callable[[], bool]) -> bool:
+    """Download and check the model unless it is here; False: stopped. Raises ModelError in one sentence.
+
+    Of several processes one downloads and the others wait. `say` gets each new line about the progress once.
+    """
+    say = _only_news(say)
+    download.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(download.folder.with_suffix(".lock"), timeout=0)
+    while here(download) is None:
+        if stopped():
+            return False
+        try:
+            with lock:
+                if here(download) is None and not _download(download, say, stopped):
+                    return False
+        except Timeout:
+            say(f"waiting for the download of {download.name}")
+            time.sleep(LOOK_SECONDS)
+    return True
+
+
+def _only_news(say: Say) -> Say:
+    said: list[str] = []
+
+    def once(text: str) -> None:
+        if said[-1:] != [text]:
+            said.append(text)
+            say(text)
+
+    return once
+
+
+def _download(download: Download, say: Say, stopped: Callable[[], bool]) -> bool:
+    say(f"looking for {download.name} on the hub")
+    with _start(download) as process:
+        messages = _Messages(process)
+        while process.poll() is None:
+            if stopped():
+                process.kill()
+                messages.finish()
+                return False
+            if (total := messages.total) is not None:
+                share = min(1.0, _arrived(download.folder) / max(total, 1))
+                say(f"downloading {download.name}: {100 * share:.0f} % of {total / 1e9:.1f} GB")
+            time.sleep(LOOK_SECONDS)
+        messages.finish()
+    if messages.error is not None or process.returncode:
+        unexpected = f"The download of {download.name} ended without a word. Retry the run."
+        raise ModelError(messages.error or unexpected)
+    say(f"checking {download.name}")
+    checkpoint = checkpoints.settle(download.folder)
+    write_whole(download.folder / FACTS, json.dumps(checkpoint.to_dict()).encode())
+    return True
+
+
+def _start(download: Download) -> subprocess.Popen[str]:
+    """The child; its standard input is open as long as this process lives. A token is never an argument."""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+    environment.update(HF_HUB_DISABLE_TELEMETRY="1", PYTHONPATH=str(ROOT))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine.hub"],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    request = {"hub_id": download.hub_id, "revision": download.revision, "folder": str(download.folder)}
+    process.stdin.write(json.dumps(request) + "\n")
+    process.stdin.flush()
+    return process
+
+
+class _Messages:
+    """What the child says, read in the background."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        self.total: int | None = None
+        self.error: str | None = None
+        self._thread = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait for the last message."""
+        self._thread.join()
+
+    def _read(self, lines: TextIO) -> None:
+        for line in lines:
+            message = json.loads(line)
+            self.total = message.get("bytes", self.total)
+            self.error = message.get("error", self.error)
+
+
+def _arrived(folder: Path) -> int:
+    """Bytes of finished files and of those on their way."""
+    parts = (folder / ".cache").rglob("*.incomplete")
+    sizes = []
+    for path in (*folder.iterdir(), *parts):
+        try:
+            sizes.append(path.stat().st_size if path.is_file() else 0)
+        except FileNotFoundError:  # moved to its place meanwhile
+            continue
+    return sum(sizes)
+
+
+def main() -> None:
+    """The child: one request on standard input, messages on standard output."""
+    request = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        for message in _carry_out(request["hub_id"], request["revision"], Path(request["folder"])):
+            print(json.dumps(message), flush=True)  # noqa: T201
+    except ModelError as error:
+        print(json.dumps({"error": str(error)}), flush=True)  # noqa: T201
+
+
+def _end_with_parent() -> None:
+    sys.stdin.read()
+    os._exit(1)
+
+
+def _carry_out(hub_id: str, revision: str, folder: Path) -> Iterator[dict[str, Any]]:
+    import httpx2
+    from huggingface_hub import HfApi, RepoFile, snapshot_download
+    from huggingface_hub.errors import XetDownloadError
+
+    for left in (folder / ".cache").rglob("*.incomplete"):
+        left.unlink()  # of a download that was killed: the library begins such a file anew
+    try:
+        listed = HfApi().list_repo_tree(hub_id, revision=revision)
+        files = [file for file in listed if isinstance(file, RepoFile) and _wanted(file.path)]
+        total = sum(file.size for file in files)
+        check_space(folder, total - sum(f.size for f in files if (folder / f.path).is_file()))
+        yield {"bytes": total}
+        snapshot_download(
+            hub_id,
+            revision=revision,
+            local_dir=folder,
+            allow_patterns=[file.path for file in files],
+            max_workers=TRANSFERS,
+        )
+    except (OSError, httpx2.HTTPError, XetDownloadError) as error:
+        raise ModelError(_sentence(error, hub_id)) from error
+    _check_digests(folder, files)
+
+
+def _wanted(path: str) -> bool:
+    return path in checkpoints.SMALL_FILES or WEIGHT_FILE.fullmatch(path) is not None
+
+
+def _check_digests(folder: Path, files: Sequence[Any]) -> None:
+    """What arrived is what the hub names; a file that is not is removed, so that a retry fetches it again."""
+    for file in files:
+        path = folder / file.path
+        if file.lfs is not None and weights.sha256((path,)) != file.lfs.sha256:
+            path.unlink()
+            raise ModelError(f"{file.path} arrived damaged. Retry the run: the other files are kept.")
+
+
+def _sentence(error: Exception, hub_id: str) -> str:
+    """What a person can do about a failed download."""
+    from huggingface_hub import errors
+
+    if not isinstance(error, errors.HfHubHTTPError) and isinstance(error.__cause__, errors.HfHubHTTPError):
+        error = error.__cause__
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else None
+    if isinstance(error, errors.GatedRepoError) or status in (401, 403):
+        return _token_sentence(hub_id)
+    if isinstance(error, errors.RevisionNotFoundError | errors.RepositoryNotFoundError):
+        return f"The hub no longer has {hub_id} at the commit that Shortlist names. Choose another model."
+    if status is not None:
+        return f"The hub answered with status {status} when asked for {hub_id}. Retry the run later."
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return f"The disk is full: the download of {hub_id} stopped. Free some space, then retry the run."
+    return (
+        f"{hub_id} could not be downloaded: the hub cannot be reached from this machine. Connect it to the "
+        "internet, or let the admin add the model from a local folder, then retry the run."
+    )
+
+
+def _token_sentence(hub_id: str) -> str:
+    if os.environ.get("HF_TOKEN"):
+        return (
+            f"The hub refuses {hub_id} to the token in HF_TOKEN: accept the licence at "
+            f"https://huggingface.co/{hub_id} with its account, or set another token, then retry the run."
+        )
+    return (
+        f"The hub gives {hub_id} only to accounts that accepted its licence: accept it at "
+        f"https://huggingface.co/{hub_id}, set HF_TOKEN to a token of that account, start Shortlist again, "
+        "then retry the run."
+    )
+
+
+if __name__ == "__main__":
+    main()
