@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import cli_grid
+import cli_models
 from engine import errors
 from engine.records import Issue, Method, Role, RunStatus, Task
 from terminal import Json, err, out, print_json, print_table, seconds
@@ -37,6 +38,7 @@ BAD_INPUT = (
 
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cli_grid.app, name="grid")
+app.add_typer(cli_models.app, name="models")
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[
@@ -170,30 +172,6 @@ def validate(
         return
     for entry in found:
         _print_validated(entry)
-
-
-@app.command()
-def models(json: Json = False) -> None:
-    """List the base models, what fits them, and where their shortlist comes from."""
-    from engine import models as registry
-
-    facts: list[dict[str, Any]] = [
-        {
-            "id": model.id,
-            "embedded": model.embedded,
-            "parameters": model.parameters,
-            "methods": [str(method) for method in model.methods],
-            "shortlist": str(model.shortlist),
-        }
-        for model in registry.registry()
-    ]
-    if json:
-        print_json(facts)
-        return
-    print_table(
-        ("model", "parameters", "methods", "shortlist"),
-        [(m["id"], f"{m['parameters']:,}", ", ".join(m["methods"]), m["shortlist"]) for m in facts],
-    )
 
 
 @app.command()
