@@ -214,9 +214,8 @@ def normalize(scores: Matrix, ran: Mask, lower_is_better: bool = False) -> Matri
 
 def _extremes(scores: Matrix) -> tuple[Matrix, Matrix]:
     """The least and the most of each row's finished scores, as columns; inf and -inf for none."""
-    failed = np.isnan(scores)
-    least = np.where(failed, np.inf, scores).min(axis=1, keepdims=True, initial=np.inf)
-    most = np.where(failed, -np.inf, scores).max(axis=1, keepdims=True, initial=-np.inf)
+    least = np.fmin.reduce(scores, axis=1, keepdims=True, initial=np.inf)
+    most = np.fmax.reduce(scores, axis=1, keepdims=True, initial=-np.inf)
     return least, most
 
 
@@ -224,7 +223,7 @@ def top_configs(scores: Matrix, normalized: Matrix, tolerance: float) -> Mask:
     """By cell: the finished configs within the tolerance of its best."""
     if not 0 <= tolerance < 1:
         raise ConfigError(f"The tolerance must be at least 0 and below 1, but is {tolerance}.")
-    top: Mask = np.isfinite(scores) & (np.nan_to_num(normalized) >= 1 - tolerance - 1e-12)
+    top: Mask = np.isfinite(scores) & (normalized >= 1 - tolerance - 1e-12)
     return top
 
 
@@ -328,14 +327,24 @@ def _configs(table: pd.DataFrame, columns: Sequence[str]) -> tuple[Codes, tuple[
 
 def _codes(table: pd.DataFrame, columns: Sequence[str]) -> tuple[Codes, list[dict[str, Any]]]:
     """A number for each different combination of the columns, and the combinations."""
-    codes = np.zeros(len(table), dtype=np.int64)
+    codes, size = np.zeros(len(table), dtype=np.int64), 1
     for column in columns:
         part, values = pd.factorize(table[column])
-        codes, _ = pd.factorize(codes * (len(values) + 1) + part)  # a blank has part -1
-    first = np.zeros(int(codes.max(initial=-1)) + 1, dtype=np.int64)
-    first[codes[::-1]] = np.arange(len(table))[::-1]
-    unique = table[list(columns)].iloc[first]
+        codes, size = codes * (len(values) + 1) + part + 1, size * (len(values) + 1)  # a blank has part -1
+        if size > 2 * len(table) + 1000:
+            codes, size = pd.factorize(codes)[0], len(table)
+    codes, size = _dense(codes, size)
+    row = np.empty(size, dtype=np.int64)
+    row[codes] = np.arange(len(table))
+    unique = table[list(columns)].iloc[row]
     return codes, [dict(zip(columns, row, strict=True)) for row in unique.itertuples(index=False, name=None)]
+
+
+def _dense(codes: Codes, size: int) -> tuple[Codes, int]:
+    """The same numbers without gaps, and how many there are; `size` is above each of them."""
+    present = np.zeros(size, dtype=bool)
+    present[codes] = True
+    return (np.cumsum(present) - 1)[codes], int(present.sum())
 
 
 def _sorted(codes: Codes, items: Sequence[Item], keys: Sequence[Any]) -> tuple[Codes, tuple[Item, ...]]:
