@@ -141,8 +141,23 @@ class Choices:
         while len(chosen) < min(most, int(self._eligible[fold].sum())):
             chosen.append(_steepest(self._ranks, best, gains, self._rank_sums[fold]))
             best = np.minimum(best, self._ranks[chosen[-1]])
+            if len(chosen) == 1:
+                gains = np.minimum(gains, self._most_after(chosen[0]))
             gains[chosen[-1]] = -1.0
         return np.array(chosen, dtype=np.int64)
+
+    def _most_after(self, first: int) -> Matrix:
+        """What each adds to this first one over all folds' cells together: at least what it does in one."""
+        if first not in self._bounds:
+            best = np.minimum(self.use.any(axis=0), self._ranks[first])
+            parts = np.split(self._ranks, range(BATCH, len(self._ranks), BATCH))
+            gains = [np.maximum(best - part, 0.0).sum(axis=1) for part in parts]
+            self._bounds[first] = np.round(np.concatenate(gains), DIGITS) + 10.0**-DIGITS
+        return self._bounds[first]
+
+    @cached_property
+    def _bounds(self) -> dict[int, Matrix]:
+        return {}
 
     @cached_property
     def _rank_sums(self) -> Matrix:
