@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from engine.coverage import rank_configs
 from engine.findings import listed
 from engine.metrics import TITLES
 from engine.records import Method, Task
+from engine.validation import Rule, leave_one_out
 
 CELL = ["dataset", "train_size"]
 
@@ -19,47 +18,12 @@ CELL = ["dataset", "train_size"]
 def expected_shares(results: pd.DataFrame, columns: Sequence[str], most: int) -> tuple[float, ...]:
     """What k = 1, 2, ... `most` configs reach of the whole grid, on a dataset that the ranking has not seen.
 
-    Leave one dataset out, after Halfon et al., arXiv 2407.18990: rank on the others, select among the
-    first k on dev, compare on test with the config that dev selects from all. Test is noisy: a share may
-    exceed 1. Empty when there are fewer than two datasets.
+    The means of engine.validation for CBS; test is noisy: a share may exceed 1. Empty when no dataset can
+    be judged by the others at some k.
     """
-    table = results.assign(
-        config=[_config(row, columns) for row in results[list(columns)].to_dict("records")]
-    )
-    names = sorted(table["dataset"].unique())
-    if len(names) < 2:
-        return ()
-    shares = [_shares(table, name, columns, most) for name in names]
-    found = [row for rows in shares for row in rows]
-    return tuple(float(value) for value in np.mean(found, axis=0)) if found else ()
-
-
-def _config(values: dict[str, Any], columns: Sequence[str]) -> str:
-    """The same text for equal configs, whatever their number types."""
-    present = {name: values[name] for name in columns if not pd.isna(values[name])}
-    return repr(sorted((n, v if isinstance(v, str) else float(v)) for n, v in present.items()))
-
-
-def _shares(table: pd.DataFrame, left_out: str, columns: Sequence[str], most: int) -> list[list[float]]:
-    """One list of shares by k for each training size of the dataset that the ranking leaves out."""
-    others, own = table[table["dataset"] != left_out], table[table["dataset"] == left_out]
-    order = [
-        _config({**dict.fromkeys(columns), **e.config}, columns)
-        for e in rank_configs(others, columns).entries
-    ]
-    found = []
-    for _, cell in own.groupby("train_size"):
-        scores = cell.groupby("config")[["score", "test_score"]].mean()
-        best = _selected(scores)
-        if best > 0:
-            found.append([_selected(scores[scores.index.isin(order[:k])]) / best for k in range(1, most + 1)])
-    return found
-
-
-def _selected(scores: pd.DataFrame) -> float:
-    """The test score of the config with the best dev score; 0 when none finished."""
-    finished = scores.dropna(subset=["score"])
-    return 0.0 if finished.empty else float(finished.loc[finished["score"].idxmax(), "test_score"])
+    found = leave_one_out(results, columns, most=most, rules=(Rule.CBS,)).rules[Rule.CBS].mean
+    shares = tuple(share for share in found if share is not None)
+    return shares if len(shares) == most else ()
 
 
 class MethodEvidence(NamedTuple):

@@ -57,15 +57,21 @@ class Results:
 
     @property
     def judged(self) -> Mask:
-        """The cells that say something, if there is anything to learn from outside them."""
+        """The cells where it matters what is chosen, if there is anything to learn from outside them."""
+        failed = (self.grid.ran & ~np.isfinite(self.grid.scores)).any(axis=1)
+        matters: Mask = self._informative | ((self.reasons == LeftOut.TIE) & failed)
+        return matters & (len(self.folds.others) > 1)
+
+    @property
+    def _informative(self) -> Mask:
         informative: Mask = self.reasons == None  # noqa: E711
-        return informative & (len(self.folds.others) > 1)
+        return informative
 
     def choices(self, tolerance: float, *, apart: bool) -> Choices:
         """What the rules choose from; where all other cells are at the floor, those must do."""
         grid = self.grid
         normalized = normalize(grid.scores, grid.ran, self.lower_is_better)
-        informative = self.folds.others & (self.reasons == None)  # noqa: E711
+        informative = self.folds.others & self._informative
         floored = self.folds.others & (self.reasons == LeftOut.FLOOR)
         return Choices(
             gains=self._gains,
@@ -126,6 +132,6 @@ class Results:
     def _apart(self) -> Mask | None:
         """None unless every cell that says something has dev rows."""
         cells = rowvalues.by_cell(self.searched, self.own, "dev_rows", "row_groups")
-        if cells is None or any(cells[cell] is None for cell in np.flatnonzero(self.judged)):
+        if cells is None or any(cells[cell] is None for cell in np.flatnonzero(self._informative)):
             return None
         return rowvalues.indistinguishable(cells, self.grid.scores, self.lower_is_better)

@@ -4,8 +4,8 @@ After Halfon et al., arXiv 2407.18990: rank on the other datasets, select among 
 test as a share of the config that dev selects from all. Datasets are the unit: cells of one are averaged,
 intervals are bootstrapped over them. A config that was not run in a cell cannot be judged there, so a cell
 counts at the k from which on one of the first k was run in it; one where all of them failed counts 0.
-Cells that say nothing (see engine.coverage) are not judged. The recommended k compares shares on dev: no
-test score decides anything.
+Cells that say nothing (see engine.coverage) are not judged, unless a choice could have failed there. The
+recommended k compares shares on dev: no test score decides anything.
 
 The product's rule is CBS within 3 % of the best, not "not distinguishable from the best": it is the published
 definition, ranks every table by one rule, with or without scores by row, and its net does not widen where
@@ -26,7 +26,7 @@ import pandas as pd
 from engine import tables
 from engine.coverage import TOLERANCE, Codes, Matrix
 from engine.curves import Curve, by_unit, curve
-from engine.errors import ConfigError
+from engine.errors import ConfigError, TableError
 from engine.heldout import Results
 from engine.rules import Rule
 from engine.space import normalize_names
@@ -132,6 +132,8 @@ def leave_one_out(
     """
     if most < 1:
         raise ConfigError(f"k must be at least 1, but is {most}.")
+    if table.empty:
+        raise TableError("There are no results to validate. Give a table with a row for each result.")
     results = Results.of(table, config_columns, lower_is_better)
     choices, judge = results.choices(tolerance, apart=Rule.CBS_APART in rules), results.judge()
     folds = results.folds
