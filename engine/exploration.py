@@ -13,8 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from engine import validation
 from engine.coverage import TOLERANCE, Cell, LeftOut, Ranking, ScoreGrid, normalize, rank_grid, score_grid
 from engine.grids import config_columns
+from engine.records import Method
+from engine.space import default_config, is_embedded
+from engine.validation import LeaveOneOut
 
 LOSS_TOLERANCE = 0.01  # a loss's best configs lie close together: 3 % would be a wide net [measured, tinker]
 
@@ -41,7 +45,7 @@ class Filters:
 
     def over(self, *names: str) -> Filters:
         """The same for all values of these fields: what a section compares is not filtered away."""
-        free: dict[str, Any] = dict.fromkeys(names)
+        free: dict[str, Any] = {name: () if name == "datasets" else None for name in names}
         return replace(self, **free)
 
     @property
@@ -106,6 +110,18 @@ def view(results: pd.DataFrame, filters: Filters, lower_is_better: bool = False)
     with np.errstate(invalid="ignore", divide="ignore"):
         shares = normalize(grid.scores, grid.ran, lower_is_better)
     return View(table, columns, lower_is_better, tolerance, grid, ranking, shares)
+
+
+def leave_one_out(results: pd.DataFrame, filters: Filters, lower_is_better: bool = False) -> LeaveOneOut:
+    """What k configs reach on a dataset that the ranking has not seen; `results` may hold the default."""
+    columns = [name for name in config_columns(results) if results[name].notna().any()]
+    model, method = filters.model or "", filters.method or ""
+    known = is_embedded(model) and method in set(Method)
+    default = default_config(model, Method(method)).to_dict() if known else None
+    tolerance = LOSS_TOLERANCE if lower_is_better else TOLERANCE
+    return validation.leave_one_out(
+        results, columns, tolerance=tolerance, lower_is_better=lower_is_better, default=default
+    )
 
 
 def key(config: dict[str, Any]) -> str:

@@ -26,6 +26,7 @@ COLOURS = {
     "no model": "#8A8A8A",
 }
 UNSEEN = "#56B4E9"  # CBS on data that it has not seen
+NEUTRAL = "#8A8A8A"  # lines and marks without a meaning of their own
 RIVAL = "#E69F00"  # any other way to choose configs
 SYMBOLS = {
     "LoRA": "circle",
@@ -52,7 +53,7 @@ def meaning(kind: RunKind, method: Method) -> str:
 
 def metric_name(metric: str) -> str:
     """A metric at the start of a sentence."""
-    title = TITLES.get(metric, metric)
+    title = TITLES.get(metric, metric.replace("_", " "))
     return title[0].upper() + title[1:]
 
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from engine.figures import COLOURS, config_label, dress
+from engine.figures import COLOURS, NEUTRAL, config_label, dress
 from engine.figures_paired import PLAIN, side_name
 from engine.findings import counted
 from engine.paired import Agreement
@@ -66,7 +66,7 @@ def agreement_figure(info: AgreementInfo, method: str | None = None) -> go.Figur
         )  # fmt: skip
         least = min(min(p.first, p.second) for p in info.points)
         figure.add_shape(
-            type="line", x0=least, y0=least, x1=100, y1=100, line={"color": "#8A8A8A", "dash": "dot"}
+            type="line", x0=least, y0=least, x1=100, y1=100, line={"color": NEUTRAL, "dash": "dot"}
         )
     figure.update_xaxes(title=f"Mean share of the best with {info.names[0]} (%)")
     figure.update_yaxes(title=f"... with {info.names[1]} (%)")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from engine.figures import COLOURS, ROW_HEIGHT, config_label, dress, escape
+from engine.figures import COLOURS, NEUTRAL, ROW_HEIGHT, config_label, dress, escape
 from engine.figures_paired import PairInfo, capital, looks, side_name
 from engine.findings import listed
 from engine.grids import config_columns
@@ -148,7 +148,7 @@ def front_figure(info: FrontInfo) -> go.Figure:
             name=capital(name), mode="markers",
             x=[point.memory_gb for point in points], y=[point.score for point in points],
             marker={
-                "color": COLOURS.get(name, "#8A8A8A"), "size": [12 if p.on_front else 8 for p in points],
+                "color": COLOURS.get(name, NEUTRAL), "size": [12 if p.on_front else 8 for p in points],
                 "symbol": ["diamond" if p.on_front else "circle" for p in points],
             },
             customdata=[[p.name, "" if p.minutes is None else f", {p.minutes:.0f} min"] for p in points],

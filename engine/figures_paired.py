@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from engine.exploration import cell_names, cell_noun
-from engine.figures import COLOURS, ROW_HEIGHT, config_label, dress, escape
+from engine.figures import COLOURS, NEUTRAL, ROW_HEIGHT, config_label, dress, escape
 from engine.findings import counted
 from engine.metrics import TITLES
 from engine.paired import Comparison, Pair, Side
@@ -185,7 +185,7 @@ def pair_figure(info: PairInfo, method: str | None = None) -> go.Figure:
         for number in (0, 1):
             figure.add_trace(_side_trace(info, number, looks(info, number, method)), row=1, col=1)
         figure.add_trace(_difference_trace(info), row=1, col=2)
-        figure.add_vline(x=0, line_width=1, line_color="#8A8A8A", row=1, col=2)
+        figure.add_vline(x=0, line_width=1, line_color=NEUTRAL, row=1, col=2)
     figure.update_xaxes(title=f"Score ({info.unit})", row=1, col=1)
     figure.update_xaxes(title=f"{capital(info.names[0])} better by ({info.unit})", row=1, col=2)
     figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix="  ")
@@ -227,7 +227,7 @@ def _difference_trace(info: PairInfo) -> go.Scatter:
         x=values,
         y=[point.cell for point in info.points],
         mode="markers",
-        marker={"color": "#8A8A8A", "size": 9, "symbol": "diamond"},
+        marker={"color": NEUTRAL, "size": 9, "symbol": "diamond"},
         error_x=_bars(values, bounds),
         customdata=[_interval(*pair) for pair in bounds],
         hovertemplate="%{y}: %{x:+}%{customdata} on the same rows<extra></extra>",

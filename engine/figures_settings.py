@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from engine.exploration import View, cell_noun, varying
-from engine.figures import COLOURS, MAX_POINTS, ROW_HEIGHT, config_label, dress, meaning, setting
+from engine.figures import COLOURS, MAX_POINTS, NEUTRAL, ROW_HEIGHT, config_label, dress, meaning, setting
 from engine.findings import listed
 from engine.importance import Importance
 from engine.records import Method, RunKind
@@ -27,7 +27,6 @@ AXES = {
 BEST_CONFIGS = 5
 COLUMNS = 4
 SHARE = "Share of the best dev score (%)"
-DOTS = "#8A8A8A"
 
 
 def title_of(name: str) -> str:
@@ -332,7 +331,7 @@ def importance_figure(info: ImportanceInfo, method: Method | str | None = None) 
         ]
         figure.add_scatter(
             x=[x for x, _, _ in dots], y=[y for _, y, _ in dots], mode="markers",
-            marker={"color": DOTS, "size": 6, "opacity": 0.8}, customdata=[u for _, _, u in dots],
+            marker={"color": NEUTRAL, "size": 6, "opacity": 0.8}, customdata=[u for _, _, u in dots],
             hovertemplate="%{customdata}: %{x:.0f} % from %{y}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(
@@ -348,7 +347,7 @@ def _errors(points: Sequence[ImportancePoint]) -> dict[str, Any]:
         "symmetric": False,
         "array": [0 if point.high is None else point.high - point.share for point in points],
         "arrayminus": [0 if point.low is None else point.share - point.low for point in points],
-        "color": DOTS,
+        "color": NEUTRAL,
         "thickness": 2,
     }
 

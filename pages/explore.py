@@ -7,7 +7,17 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from pages import explore_compare, explore_filters, explore_matters, explore_overview, problems, words
+from pages import (
+    explore_compare,
+    explore_curves,
+    explore_dataset,
+    explore_filters,
+    explore_matters,
+    explore_overview,
+    explore_similar,
+    problems,
+    words,
+)
 from pages.explore_filters import Chosen
 
 
@@ -24,6 +34,9 @@ SECTIONS = {
     "LoRA or full": Section(explore_compare.methods, frozenset({"method"})),
     "Rows": Section(explore_compare.rows, frozenset({"train_size"})),
     "Models": Section(explore_compare.models, frozenset({"model"})),
+    "Curves": Section(explore_curves.show),
+    "One dataset": Section(explore_dataset.show),
+    "Like mine": Section(explore_similar.show),
 }
 
 

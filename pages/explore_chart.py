@@ -12,6 +12,7 @@ import streamlit as st
 
 from engine.findings import counted
 from jobs import predictions
+from pages import words
 
 PICTURE = "PNG: the camera at the figure's upper right."
 
@@ -33,6 +34,12 @@ def show(info: Info, draw: Callable[[Any], go.Figure], key: str, *, select: bool
         if info.points:
             downloads(pd.DataFrame(info.points), key)
     return event
+
+
+def notes(sentences: Sequence[str]) -> None:
+    """What a reader should know beside a figure, as one paragraph."""
+    if sentences:
+        st.caption(words.plain(" ".join(sentences)))
 
 
 def _config(name: str) -> dict[str, Any]:

@@ -101,8 +101,7 @@ def _pairs(chosen: Chosen, by: str, sides: tuple[Any, Any]) -> None:
     method = None if by == "method" else chosen.filters.method
     if info.points:
         explore_chart.show(info, lambda i: figures_paired.pair_figure(i, method), f"pairs_{by}")
-    for note in info.notes:
-        st.caption(words.plain(note))
+    explore_chart.notes(info.notes)
     cost = figures_cost.cost_info(found, info)
     if cost.points:
         explore_chart.show(cost, lambda i: figures_cost.cost_figure(i, method), f"cost_{by}")

@@ -111,6 +111,14 @@ def results(version: str, digest: str) -> pd.DataFrame:
     return grids.load(version)
 
 
+@st.cache_resource(max_entries=4, show_spinner="Reading the grid")
+def with_defaults(version: str, digest: str) -> pd.DataFrame:
+    """The same and the configs that were run as they are: no ranking holds those."""
+    defaults = grids.load_defaults(version)
+    searched = results(version, digest)
+    return searched if defaults.empty else pd.concat([searched, defaults])
+
+
 @st.cache_resource(max_entries=64, show_spinner="Ranking the configs")
 def ranked(version: str, digest: str, filters: Filters, lower_is_better: bool) -> View | None:
     """The results that fit, ranked; None when there are none."""

@@ -10,6 +10,8 @@ from engine.importance import Importance
 from pages import explore_chart, explore_filters, words
 from pages.explore_filters import Chosen
 
+SHARED = "Configs that differ in epochs alone share a training, so their scores go together."
+
 
 def show(chosen: Chosen) -> None:
     """Importance first, then the interaction, then the values themselves."""
@@ -17,10 +19,8 @@ def show(chosen: Chosen) -> None:
     found = _importance(chosen.version, chosen.digest, chosen.filters, chosen.grid.lower_is_better)
     ranked = figures_settings.importance_info(view, found)
     st.header(ranked.finding, anchor=False)
-    for note in ranked.notes:
-        st.caption(words.plain(note))
-    if view is not None and "run" in view.table and view.table["run"].duplicated().any():
-        st.caption("Configs that differ in epochs alone share a training, so their scores go together.")
+    shared = view is not None and "run" in view.table and view.table["run"].duplicated().any()
+    explore_chart.notes([*ranked.notes, *([SHARED] if shared else [])])
     method = chosen.filters.method
     if ranked.points:
         explore_chart.show(ranked, lambda i: figures_settings.importance_figure(i, method), "importance")

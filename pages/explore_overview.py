@@ -7,10 +7,11 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine import figures_coverage
-from engine.exploration import View, cell_noun, varying
+from engine import exploration, figures_coverage, figures_shares
+from engine.exploration import Filters, View, cell_noun, varying
 from engine.figures import config_label
-from pages import explore_chart, explore_runs, words
+from engine.validation import LeaveOneOut
+from pages import explore_chart, explore_filters, explore_runs, words
 from pages.explore_filters import Chosen
 
 PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=130)
@@ -27,10 +28,21 @@ def show(chosen: Chosen) -> None:
     explore_chart.show(
         covered, lambda info: figures_coverage.coverage_figure(info, chosen.filters.method), "coverage"
     )
+    shares = figures_shares.share_info(
+        _left_out(chosen.version, chosen.digest, chosen.filters, chosen.grid.lower_is_better)
+    )
+    explore_chart.show(shares, figures_shares.share_figure, "shares")
+    explore_chart.notes(shares.notes)
     _table(view)
     heat = figures_coverage.heat_info(view)
     event = explore_chart.show(heat, figures_coverage.heat_figure, "heat", select=True)
     explore_runs.of_click(view, heat, event)
+
+
+@st.cache_data(max_entries=64, show_spinner="Leaving one dataset out at a time")
+def _left_out(version: str, digest: str, filters: Filters, lower_is_better: bool) -> LeaveOneOut:
+    table = filters.apply(explore_filters.with_defaults(version, digest))
+    return exploration.leave_one_out(table, filters, lower_is_better)
 
 
 def _evidence(view: View) -> None:

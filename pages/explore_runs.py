@@ -7,8 +7,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine import exploration, figures_coverage
+from engine import exploration, figures_coverage, grids
 from engine.exploration import View
+from engine.figures import config_label
 from engine.figures_coverage import HeatInfo
 from engine.records import Score
 from pages import explore_chart, words
@@ -36,13 +37,22 @@ def of_click(view: View, info: HeatInfo, event: Any) -> None:
 
 def table(runs: pd.DataFrame, loss: bool, key: str) -> None:
     """One line for each run; what was not measured is blank."""
-    rows = [_line(run, loss) for run in runs.to_dict("records")]
+    columns = grids.config_columns(runs)
+    several = len(runs[columns].drop_duplicates()) > 1
+    rows = [
+        {"Config": _config(run, columns) if several else None, **_line(run, loss)}
+        for run in runs.to_dict("records")
+    ]
     frame = pd.DataFrame(rows).dropna(axis="columns", how="all")
     st.dataframe(frame, hide_index=True, key=key, height="content" if len(frame) <= 12 else 420)
     explore_chart.downloads(frame, key, "")
 
 
-def _line(run: dict[str, Any], loss: bool) -> dict[str, Any]:
+def _config(run: dict[Any, Any], columns: list[str]) -> str:
+    return config_label({name: run[name] for name in columns if not pd.isna(run[name])})
+
+
+def _line(run: dict[Any, Any], loss: bool) -> dict[str, Any]:
     seconds = run.get("seconds")
     return {
         "Run": run.get("run"),
@@ -51,11 +61,19 @@ def _line(run: dict[str, Any], loss: bool) -> dict[str, Any]:
         "Test score": _score(run, "test_score", loss),
         "Dev loss": None if pd.isna(run.get("dev_loss")) else round(run["dev_loss"], 3),
         "Time": None if seconds is None or pd.isna(seconds) else words.duration(seconds),
-        "Error": run.get("error") or ("no score" if pd.isna(run["score"]) else None),
+        "Error": _error(run),
     }
 
 
-def _score(run: dict[str, Any], name: str, loss: bool) -> str | None:
+def _error(run: dict[Any, Any]) -> str | None:
+    """The cause of a failure where it is known."""
+    if not pd.isna(run["score"]):
+        return None
+    error = run.get("error")
+    return str(error) if isinstance(error, str) and error else "no score"
+
+
+def _score(run: dict[Any, Any], name: str, loss: bool) -> str | None:
     """In points with the interval; without one where none was measured."""
     value = run.get(name)
     if value is None or pd.isna(value):

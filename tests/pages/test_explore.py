@@ -10,7 +10,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine import grids
-from tests.pages.conftest import opened, texts
+from engine.artifacts import Artifacts
+from tests.pages.conftest import finished_study, opened, texts
 
 SHIPPED = Path(__file__).resolve().parents[2] / "grids" / "v1"
 
@@ -82,6 +83,9 @@ def test_the_shipped_grid_names_the_datasets_that_it_leaves_out(v1: Path, app: A
         ("LoRA or full", "LoRA and full fine-tuning cannot be told apart on any of 6 datasets"),
         ("Rows", "Only one number of training rows here, so there is nothing to compare"),
         ("Models", "Only one model here, so there is nothing to compare"),
+        ("Curves", "The config with the least dev loss is a top config on "),
+        ("One dataset", "On cfpb_complaints the first 4 configs of the other datasets reach "),
+        ("Like mine", "Which datasets of the grid are like yours?"),
     ],
 )
 def test_every_section_of_the_shipped_grid_begins_with_its_finding(
@@ -93,7 +97,16 @@ def test_every_section_of_the_shipped_grid_begins_with_its_finding(
     assert not app.exception
 
 
-SECTIONS = ("Overview", "What matters", "LoRA or full", "Rows", "Models")
+SECTIONS = (
+    "Overview",
+    "What matters",
+    "LoRA or full",
+    "Rows",
+    "Models",
+    "Curves",
+    "One dataset",
+    "Like mine",
+)
 
 
 @pytest.mark.parametrize("section", SECTIONS)
@@ -105,8 +118,17 @@ def test_every_section_says_what_one_dataset_cannot_show(section: str, v1: Path,
     assert not app.exception
 
 
-@pytest.mark.parametrize("version", ["tinker-sft", "litgpt-hub", "peft-comparison"])
-@pytest.mark.parametrize("section", SECTIONS)
+OF_OTHERS = [
+    *((section, "tinker-sft") for section in SECTIONS),
+    *(
+        (section, name)
+        for section in ("Overview", "LoRA or full")
+        for name in ("litgpt-hub", "peft-comparison")
+    ),
+]
+
+
+@pytest.mark.parametrize(("section", "version"), OF_OTHERS)
 def test_tables_of_others_open_in_every_section_and_name_their_source(
     section: str, version: str, app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,4 +139,23 @@ def test_tables_of_others_open_in_every_section_and_name_their_source(
     assert app.header
     assert "Published by others, not measured here" in texts(app).replace("\\", "")
     assert not app.error
+    assert not app.exception
+
+
+def test_a_kept_dataset_is_compared_with_those_of_the_grid(v1: Path, served: Artifacts, app: AppTest) -> None:
+    finished_study(served)
+
+    opened(app, "explore", explore_section="Like mine")
+
+    assert app.header[0].value.startswith("trec is most like ")
+    assert list(app.dataframe[0].value["Dataset"]) == ["trec", "cfpb_complaints"]
+    assert not app.exception
+
+
+def test_a_file_that_is_no_dataset_is_refused_in_a_sentence(v1: Path, app: AppTest) -> None:
+    opened(app, "explore", explore_section="Like mine")
+
+    app.file_uploader(key="explore_file").upload("rows.csv", b"text,label\n", "text/csv").run()
+
+    assert len(app.error) == 1
     assert not app.exception

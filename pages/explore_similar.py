@@ -1,0 +1,110 @@
+"""Explore, like mine: which of the grid's datasets are most like a user's, and what was best on them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from engine import dataset, figures_similar, grids, onedataset, similar
+from engine.dataset import Dataset
+from engine.exploration import View
+from engine.figures import config_label
+from engine.similar import Likeness
+from pages import explore_chart, live, tune_file, words
+from pages.explore_filters import Chosen
+
+NEAREST = 3
+KEPT, FILE = "A kept dataset", "A file"
+
+
+def show(chosen: Chosen) -> None:
+    """The user's dataset, its nearest, and their best configs."""
+    mine = _mine()
+    if mine is None:
+        st.header("Which datasets of the grid are like yours?", anchor=False)
+        st.caption("Choose a dataset: nothing of it is stored with the grid.")
+        return
+    view = chosen.view("train_size")
+    names = [] if view is None else sorted({str(cell.dataset) for cell in view.grid.cells})
+    known = {name: found for name, found in similar.shipped().items() if name in names}
+    facts = similar.facts(mine)
+    found = similar.nearest(facts, known, {} if view is None else _sizes(view))
+    info = figures_similar.similar_info(mine.name, found)
+    st.header(info.finding, anchor=False)
+    _told(mine, facts, chosen.version, [name for name in names if name not in known])
+    if view is not None and info.points:
+        explore_chart.show(info, figures_similar.similar_figure, "similar")
+        _best(view, [one for one in found if one.same_task][:NEAREST])
+
+
+def _sizes(view: View) -> dict[str, list[int]]:
+    sizes: dict[str, list[int]] = {}
+    for cell in view.grid.cells:
+        if isinstance(cell.train_size, int):
+            sizes.setdefault(str(cell.dataset), []).append(cell.train_size)
+    return sizes
+
+
+def _mine() -> Dataset | None:
+    infos = {info.id: info for info in dataset.list_saved(live.datasets_root())}
+    with st.container(horizontal=True, key="mine", vertical_alignment="bottom"):
+        origin = st.segmented_control(
+            "Yours", (KEPT, FILE), default=KEPT if infos else FILE, key="explore_origin", required=True
+        )
+        if origin == KEPT:
+            chosen = st.selectbox(
+                "Kept dataset", infos, key="explore_mine", bind="query-params", width=320,
+                placeholder="None is kept yet: those of launched studies are",
+                format_func=lambda key: f"{infos[key].name} ({key[:4]})",
+            )  # fmt: skip
+            return None if chosen is None else _kept(chosen)
+        upload = st.file_uploader("Labelled rows", tune_file.SUFFIXES, key="explore_file")
+    return None if upload is None else _built(tune_file.keep(upload.name, upload.getvalue()))
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the dataset")
+def _kept(dataset_id: str) -> Dataset:
+    return dataset.load(dataset_id, live.datasets_root())
+
+
+@st.cache_resource(max_entries=8, show_spinner="Reading the file")
+def _built(path: Path) -> Dataset:
+    return dataset.build(path)
+
+
+def _told(mine: Dataset, facts: similar.Facts, version: str, unknown: list[str]) -> None:
+    labels = "" if facts.labels is None else f", {facts.labels} labels"
+    st.caption(
+        words.plain(
+            f"Yours: {words.task(facts.task).lower()}{labels}, {facts.rows:,} training rows, "
+            f"{facts.input_words:g} words of input and {facts.answer_words:g} of answer (medians)."
+        )
+    )
+    shared = grids.datasets_sharing_rows(mine.input_hashes(), version)
+    if shared:
+        st.caption(words.plain(f"Rows of yours are in {', '.join(shared)} of this grid."))
+    if unknown:
+        st.caption(words.plain(f"Not described, so not compared: {', '.join(unknown)}."))
+
+
+def _best(view: View, near: list[Likeness]) -> None:
+    """The best config by dev on each of the nearest, and its test score."""
+    st.subheader("Best there", anchor=False)
+    rows = []
+    for one in near:
+        for cell in (cell for cell in view.grid.cells if cell.dataset == one.name):
+            best = onedataset.one_dataset(view, cell).configs[0]
+            rows.append(
+                {
+                    "Dataset": one.name,
+                    "Model": cell.model,
+                    "Rows": cell.train_size,
+                    "Best config by dev": config_label(best.config),
+                    "Dev": None if best.dev is None else round(100 * best.dev, 1),
+                    "Test": None if best.test is None else round(100 * best.test, 1),
+                    "Counts in the ranking": "no" if cell in view.left_out else "yes",
+                }
+            )
+    st.dataframe(rows, hide_index=True, key="best_there", height="content")
+    st.caption("Best of one dataset is partly luck: the shortlist rests on all of them.")
