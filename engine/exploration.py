@@ -173,11 +173,21 @@ def cell_noun(cells: Sequence[Cell]) -> str:
 
 def runs_of(view: View, config: dict[str, Any], cell: Cell) -> pd.DataFrame:
     """The table's rows of one config in one cell: its seeds."""
+    return of_config(rows_of(view, cell), view.columns, config)
+
+
+def rows_of(view: View, cell: Cell) -> pd.DataFrame:
+    """The table's rows of one cell."""
     rows = view.table
     for name in ("model", "dataset", "train_size"):
         if name in rows and getattr(cell, name) is not None:
             rows = rows[rows[name] == getattr(cell, name)]
-    for name in view.columns:
+    return rows
+
+
+def of_config(rows: pd.DataFrame, columns: Sequence[str], config: dict[str, Any]) -> pd.DataFrame:
+    """Those of one config."""
+    for name in columns:
         rows = rows[rows[name].isna() if config.get(name) is None else rows[name] == config[name]]
     return rows
 

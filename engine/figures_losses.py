@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from engine.exploration import View, cell_names, cell_noun, runs_of, varying
+from engine.coverage import Matrix, score_grid
+from engine.exploration import View, cell_names, cell_noun, varying
 from engine.figures import MAX_TRACES, ROW_HEIGHT, config_label, dress, escape, setting
 from engine.figures_settings import colour, title_of
 from engine.findings import listed
@@ -140,7 +141,11 @@ def proxy_info(view: View | None) -> ProxyInfo:
     if view is None or "dev_loss" not in view.table:
         return ProxyInfo("Dev loss was not measured here", "Dev loss was not measured here", ())
     names = cell_names(view.grid.cells)
-    points = [point for number in view.counted if (point := _proxy(view, number, names[number])) is not None]
+    columns = [name for name in (*CELL, *view.columns) if name in view.table]
+    table = view.table[columns].assign(score=view.table["dev_loss"])
+    losses = score_grid(table, view.columns, lower_is_better=True).scores
+    found = (_proxy(view, number, losses[number], names[number]) for number in view.counted)
+    points = [point for point in found if point is not None]
     if not points:
         none = "No dataset that counts has dev losses here"
         return ProxyInfo(none, none, ())
@@ -156,10 +161,7 @@ def proxy_info(view: View | None) -> ProxyInfo:
     return ProxyInfo(finding, title, tuple(points))
 
 
-def _proxy(view: View, number: int, name: str) -> ProxyPoint | None:
-    losses = [
-        runs_of(view, config, view.grid.cells[number])["dev_loss"].mean() for config in view.grid.configs
-    ]
+def _proxy(view: View, number: int, losses: Matrix, name: str) -> ProxyPoint | None:
     if np.isnan(losses).all():
         return None
     best = int(np.nanargmin(losses))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from engine.coverage import Cell, rank_grid, score_grid
-from engine.exploration import View, key, runs_of
+from engine.exploration import View, key, of_config, rows_of
 
 FIRST = 4
 
@@ -53,7 +53,8 @@ def one_dataset(view: View, cell: Cell) -> OneDataset:
     others = _ranked_without(view, cell)
     ranks = {name: rank for rank, name in enumerate(others, 1)}
     ran = [c for c, was_run in zip(view.grid.configs, view.grid.ran[number], strict=True) if was_run]
-    rows = {key(config): runs_of(view, config, cell) for config in ran}
+    known = rows_of(view, cell)
+    rows = {key(config): of_config(known, view.columns, config) for config in ran}
     scores = [
         _scores(config, rows[key(config)], _is_top(view, number, config), ranks.get(key(config)))
         for config in ran
@@ -62,7 +63,6 @@ def one_dataset(view: View, cell: Cell) -> OneDataset:
     scores.sort(
         key=lambda one: (one.dev is None, sign * (one.dev or 0.0), one.seconds or 0.0, key(one.config))
     )
-    known = pd.concat(rows.values()) if rows else view.table.iloc[:0]
     reason = view.left_out.get(cell)
     metric, floor, base = (_first(known, name) for name in ("metric", "floor_score", "base_score"))
     return OneDataset(

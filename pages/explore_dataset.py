@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from engine import exploration, figures_dataset, onedataset
@@ -29,8 +28,9 @@ def show(chosen: Chosen) -> None:
     explore_chart.show(info, lambda i: figures_dataset.dataset_figure(i, method), "dataset")
     explore_chart.notes(info.notes)
     st.subheader("All runs", anchor=False)
-    runs = [exploration.runs_of(view, one.config, found.cell) for one in found.configs]
-    explore_runs.table(pd.concat(runs), view.lower_is_better, "runs")
+    runs = exploration.rows_of(view, found.cell)
+    runs = runs.sort_values("score", ascending=view.lower_is_better)
+    explore_runs.table(runs, view.lower_is_better, "runs")
 
 
 def _one(chosen: Chosen, view: View, name: str) -> tuple[OneDataset, DatasetInfo]:
