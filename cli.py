@@ -188,7 +188,9 @@ def serve(
     store.refuse_second(current)
     token, is_new = admin.token(current)
     prints = "`python cli.py admin-token` prints it"
-    err.print(f"Admin token: {f'{token} ({prints} again)' if is_new else prints}.", markup=False)
+    err.print(
+        f"Admin token: {f'{token} ({prints} again)' if is_new else prints}.", markup=False, soft_wrap=True
+    )
     if workers is not None:
         os.environ["SHORTLIST_WORKERS"] = str(workers)
     os.environ["SHORTLIST_HOME"] = str(current.home)

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pandas as pd
+from pyarrow import parquet
 
 from engine import grid, griddiff, gridresults, grids
 from engine import settings as settings_module
@@ -44,7 +45,9 @@ class VersionFacts:
 
 def facts(version: GridVersion) -> VersionFacts:
     """Counted from its table and, where it has one, from its declared scope."""
-    table = pd.read_parquet(version.folder / grids.RESULTS)
+    path = version.folder / grids.RESULTS
+    known = set(parquet.read_schema(path).names)
+    table = pd.read_parquet(path, columns=[name for name in (*CELL, "run") if name in known])
     cells = _declared(version) if "cells" in version.manifest else _found(version, table)
     hours = version.manifest.get("hours")
     return VersionFacts(
@@ -58,7 +61,7 @@ def facts(version: GridVersion) -> VersionFacts:
         complete_cells=int(cells.sum()),
         models=version.models,
         datasets=version.datasets,
-        file=os.path.relpath(version.folder / grids.RESULTS, ROOT),
+        file=os.path.relpath(path, ROOT),
     )
 
 

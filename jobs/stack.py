@@ -35,7 +35,7 @@ MOST_CPU_WORKERS = 4
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """One worker process, as the admin page and `doctor` show it."""
+    """One worker process, as the admin page and `doctor` show it. `memory`: bytes; None elsewhere."""
 
     name: str
     queue: str
@@ -45,6 +45,7 @@ class WorkerView:
     run: str | None
     born: float
     heard: float
+    memory: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,4 +228,14 @@ def _worker_view(worker: BaseWorker) -> WorkerView:
         run=worker.get_current_job_id(),
         born=born.timestamp() if born else 0.0,
         heard=heard.timestamp() if heard else 0.0,
+        memory=_memory(worker.pid) if worker.pid and worker.hostname == socket.gethostname() else None,
     )
+
+
+def _memory(pid: int) -> int | None:
+    """Of the process that trains, else of the worker that waits; they share the libraries."""
+    try:
+        worker = psutil.Process(pid)
+        return int(max(part.memory_info().rss for part in (worker, *worker.children())))
+    except psutil.NoSuchProcess:
+        return None

@@ -37,9 +37,15 @@ def browser_type_launch_args() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def served_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the application; web.log in it holds what a person reads in the terminal."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="module")
+def address(served_home: Path) -> Iterator[str]:
     """Where the application answers; it ends with the module."""
-    home = tmp_path_factory.mktemp("home")
+    home = served_home
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
