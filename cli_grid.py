@@ -239,11 +239,13 @@ def _follow(version: str) -> None:
     """Report on stderr until the grid is no longer active."""
     from jobs import gridstatus
 
-    said, began = -1, time.monotonic()
+    said, began = (-1, False), time.monotonic()
     while True:
         found = gridstatus.status(version)
-        if found.ended != said:
-            said = found.ended
+        if found.held and not said[1]:
+            err.print("It stands still while studies run or wait: they come first.")
+        if (found.ended, found.held) != said:
+            said = found.ended, found.held
             left = "" if not found.eta_seconds else f", about {found.eta_seconds / 60:.1f} min left"
             spent = f"{(time.monotonic() - began) / 60:.1f} min"
             failed = f", {found.failed} failed" if found.failed else ""

@@ -41,7 +41,8 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class GridStatus:
-    """One grid as it stands. `workers`: those that listen for it; `eta_seconds` None: not known yet."""
+    """One grid as it stands. `workers`: those that listen for it; `held`: it stands still for studies;
+    `eta_seconds` None: not known yet."""
 
     version: str
     state: GridState
@@ -53,6 +54,7 @@ class GridStatus:
     running: int
     waiting: int
     workers: int
+    held: bool
     eta_seconds: float | None
     cells: tuple[CellStatus, ...]
     failures: tuple[Failure, ...]
@@ -75,7 +77,8 @@ def status(version: str) -> GridStatus:
     if not ended and not state.is_active:
         gridboard.note_end(client, version, ended := _count(files, plan))
     running = queue.running(client, queue.GRID)
-    return _status(version, state, kept, plan, ended, running, _workers(settings))
+    found = _status(version, state, kept, plan, ended, running, _workers(settings))
+    return replace(found, held=state.is_active and queue.is_busy(client))
 
 
 def all_grids() -> list[GridStatus]:
@@ -129,6 +132,7 @@ def _status(
         running=len(now),
         waiting=len(plan) - len(ended) - len(now),
         workers=workers,
+        held=False,
         eta_seconds=_eta(plan, ended, len(now), workers) if state.is_active else None,
         cells=_cells(plan, ended, {run.run for run in now}),
         failures=failures,

@@ -155,8 +155,8 @@ def worker_count(settings: Settings) -> int:
 
 
 def grid_worker_count(settings: Settings) -> int:
-    """Grid workers to start when somebody starts a grid: the setting, else as many as for studies."""
-    return settings.grid_workers or worker_count(settings)
+    """Grid workers to start when somebody starts a grid: the setting, else as many as for studies, or one."""
+    return settings.grid_workers or max(1, worker_count(settings))
 
 
 def view(settings: Settings | None = None) -> StackView:

@@ -51,6 +51,8 @@ def _live(version: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="grid_head"):
         st.header(finding(found), anchor=False, width="content")
         st.badge(found.state.capitalize(), color=COLOURS[found.state])
+    if found.held:
+        st.caption("It stands still while studies run or wait: they come first.")
     if found.runs:
         st.progress(found.ended / found.runs, f"{found.ended:,} of {found.runs:,} runs ended{left(found)}")
     _numbers(found)
