@@ -25,6 +25,7 @@ AXES = {
     "lr_scheduler_type": "Schedule",
 }
 BEST_CONFIGS = 5
+PALE = "#a9a9b5"  # seen on white and on black
 COLUMNS = 4
 SHARE = "Share of the best dev score (%)"
 
@@ -199,14 +200,14 @@ def _common(best: Sequence[ParallelPoint], names: Sequence[str], configs: int) -
     return f"{first} {'all' if most == len(best) else most} have {listed(shared)}"
 
 
-def parallel_figure(info: ParallelInfo) -> go.Figure:
-    """A line per config, coloured by its mean share; the axes can be brushed."""
+def parallel_figure(info: ParallelInfo, method: Method | str | None = None) -> go.Figure:
+    """A line per config, grey to coloured by its mean share; the axes can be brushed."""
     figure = go.Figure()
     if info.points:
         dimensions = [_axis(info, number) for number in range(len(info.names))]
         shares = [point.mean_share for point in info.points]
         dimensions.append({"label": "Mean share (%)", "values": shares})
-        line = {"color": shares, "colorscale": "Cividis", "showscale": False}
+        line = {"color": shares, "colorscale": [[0, PALE], [1, colour(method)]], "showscale": False}
         figure.add_parcoords(dimensions=dimensions, line=line)
     figure = dress(figure, info.title, 380)
     return figure.update_layout(margin={"l": 60, "r": 50, "t": figure.layout.margin.t + 30, "b": 20})

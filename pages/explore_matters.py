@@ -36,7 +36,7 @@ def show(chosen: Chosen) -> None:
             )
         )
     lines = figures_settings.parallel_info(view)
-    explore_chart.show(lines, figures_settings.parallel_figure, "parallel")
+    explore_chart.show(lines, lambda i: figures_settings.parallel_figure(i, method), "parallel")
     st.caption("Drag along an axis to keep the configs that pass there; click the axis to let go.")
 
 
