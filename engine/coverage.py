@@ -205,8 +205,8 @@ def normalize(scores: Matrix, ran: Mask, lower_is_better: bool = False) -> Matri
     best, worst = (least, most) if lower_is_better else (most, least)
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = best / scores if lower_is_better else scores / best
-    scaled = (best <= 0)[:, 0]
-    shares[scaled] = ((scores - worst)[scaled]) / ((best - worst)[scaled])
+        scaled = (best <= 0)[:, 0]
+        shares[scaled] = (scores[scaled] - worst[scaled]) / (best[scaled] - worst[scaled])
     shares = np.round(shares, 12)
     shares[np.isnan(scores) & ran] = 0.0
     return shares

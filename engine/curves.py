@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.coverage import Codes, Matrix
+from engine.intervals import kept_counts
 
-RESAMPLES = 2000
 TAIL = 0.025
 
 
@@ -41,7 +41,10 @@ def curve(values: Matrix, sources: Codes) -> Curve:
     sums, counts = _sums(values, sources)
     known = counts.any(axis=1)
     sums, counts = sums[known], counts[known]
-    drawn = _draws(len(sums))
+    if not len(sums):
+        nothing = (None,) * values.shape[1]
+        return Curve(nothing, nothing, nothing, (0,) * values.shape[1])
+    drawn = kept_counts(len(sums))
     with np.errstate(invalid="ignore"):
         means = sums.sum(axis=0) / counts.sum(axis=0)
         resampled = (drawn @ sums) / (drawn @ counts)
@@ -58,14 +61,6 @@ def _sums(values: Matrix, groups: Codes) -> tuple[Matrix, Matrix]:
     member = (groups == np.arange(groups.max(initial=-1) + 1)[:, None]).astype(np.float64)
     known = np.isfinite(values)
     return member @ np.where(known, values, 0.0), member @ known.astype(np.float64)
-
-
-def _draws(units: int) -> Matrix:
-    """How often each unit is in each resample; seeded, so the same results give the same interval."""
-    if not units:
-        return np.zeros((RESAMPLES, 0))
-    draw = np.random.default_rng(0)
-    return draw.multinomial(units, np.full(units, 1 / units), size=RESAMPLES).astype(np.float64)
 
 
 def _plain(values: Matrix) -> tuple[float | None, ...]:

@@ -107,7 +107,7 @@ class Results:
             chosen = rows.values[rows.configs == judge.selected[cell]].mean(axis=1)
             best = rowvalues.oracle(rows, self.lower_is_better)
             above, below = (chosen, best) if self.lower_is_better else (best, chosen)
-            if len(chosen) and below > 0:
+            if len(chosen) and below > 0 and above > 0:
                 shares[cell] = np.squeeze(above / below)
         return shares
 

@@ -114,7 +114,7 @@ def _bootstrap(features: Array, statistic: Statistic, groups: Sequence[str] | No
     units = len(sums)
     resamples = min(RESAMPLES, max(200, DRAWS // units))
     if resamples * units <= KEPT_DRAWS:
-        found = statistic(_kept_counts(resamples, units) @ sums)
+        found = statistic(kept_counts(units, resamples) @ sums)
     else:
         draw = np.random.default_rng(0)
         found = np.concatenate([statistic(_counts(draw, 1, units) @ sums) for _ in range(resamples)])
@@ -124,8 +124,11 @@ def _bootstrap(features: Array, statistic: Statistic, groups: Sequence[str] | No
 
 
 @lru_cache(maxsize=8)
-def _kept_counts(resamples: int, units: int) -> Array:
-    """Most scores of a study have the same number of rows, and drawing is most of the work."""
+def kept_counts(units: int, resamples: int = RESAMPLES) -> Array:
+    """How often each unit is in each resample: seeded, so the same numbers give the same interval.
+
+    Kept: most scores of a study have the same number of rows, and drawing is most of the work.
+    """
     return _counts(np.random.default_rng(0), resamples, units)
 
 

@@ -10,8 +10,8 @@ import pandas as pd
 
 from engine.coverage import Codes, Coding, Mask, Matrix
 from engine.errors import TableError
+from engine.intervals import kept_counts
 
-RESAMPLES = 2000
 SPLITS = 50
 TAIL = 0.025
 
@@ -69,13 +69,16 @@ def indistinguishable(
 
 def _not_worse(values: Matrix, groups: Codes, best: int) -> Mask:
     size = np.bincount(groups).astype(float)
-    counts = np.random.default_rng(0).multinomial(
-        len(size), np.full(len(size), 1 / len(size)), size=RESAMPLES
-    )
-    sums = np.stack([np.bincount(groups, weights=row) for row in values - values[best]])
+    counts = kept_counts(len(size))
+    sums = _by_group(values - values[best], groups)
     means = counts @ sums.T / (counts @ size)[:, None]
     found: Mask = np.quantile(means, 1 - TAIL, axis=0) >= 0
     return found
+
+
+def _by_group(values: Matrix, groups: Codes) -> Matrix:
+    """Configs x groups: the sum of each group's rows."""
+    return np.stack([np.bincount(groups, weights=row) for row in values])
 
 
 def oracle(rows: CellRows, lower_is_better: bool = False) -> float:
@@ -86,7 +89,7 @@ def oracle(rows: CellRows, lower_is_better: bool = False) -> float:
     """
     sign = -1.0 if lower_is_better else 1.0
     size = np.bincount(rows.groups).astype(float)
-    sums = np.stack([np.bincount(rows.groups, weights=row) for row in rows.values])
+    sums = _by_group(rows.values, rows.groups)
     draw = np.random.default_rng(0)
     halves = np.stack([draw.permutation(len(size)) % 2 for _ in range(SPLITS)]).astype(float)
     if not 0 < halves[0].sum() < len(size):

@@ -129,6 +129,18 @@ def test_a_loss_is_shared_the_other_way_round() -> None:
     assert means(found) == [0.5]
 
 
+def test_scores_below_zero_are_scaled_from_the_worst_to_the_best() -> None:
+    scores: Scores = {"a": {1e-4: -1.0, 1e-3: -2.0, 1e-2: -3.0}, "b": {1e-4: -3.0, 1e-3: -1.0, 1e-2: -2.0}}
+
+    # on a the one chosen is half-way between the worst and the best, on b it is the worst
+    assert means(leave_one_out(table(scores), COLUMNS, most=1)) == [0.25]
+
+
+def test_an_empty_table_is_refused() -> None:
+    with pytest.raises(TableError, match="no results"):
+        leave_one_out(table(THREE).iloc[:0], COLUMNS)
+
+
 def test_models_take_the_place_of_a_single_dataset() -> None:
     rows = [table({"a": by_rate}, model=name) for name, by_rate in THREE.items()]
 
@@ -338,12 +350,19 @@ def slowly(rows: pd.DataFrame, tolerance: float, lower: bool, most: int) -> dict
 
 
 SCORE = st.sampled_from([0.2, 0.3, 0.49, 0.5, 0.7, 0.72, 0.9])
-PAIR = st.one_of(st.tuples(SCORE, SCORE), st.just((NAN, NAN)))
+NOT_ABOVE_ZERO = st.sampled_from([-0.5, -0.2, 0.0])
 RATES = (1e-4, 2e-4, 3e-4, 4e-4, 5e-4)
-CELL = st.dictionaries(st.sampled_from(RATES), PAIR, min_size=1)
-TABLES = st.lists(CELL, min_size=2, max_size=5).map(
-    lambda cells: table({f"d{index}": cell for index, cell in enumerate(cells)})
-)
+
+
+def tables_of(score: st.SearchStrategy[float]) -> st.SearchStrategy[pd.DataFrame]:
+    """Ragged tables of a few datasets, with failed runs."""
+    pair = st.one_of(st.tuples(score, score), st.just((NAN, NAN)))
+    cell = st.dictionaries(st.sampled_from(RATES), pair, min_size=1)
+    cells = st.lists(cell, min_size=2, max_size=5)
+    return cells.map(lambda found: table({f"d{index}": cell for index, cell in enumerate(found)}))
+
+
+TABLES = tables_of(SCORE)
 
 
 @settings(deadline=None, max_examples=60)
@@ -362,13 +381,16 @@ def test_the_order_of_rows_does_not_matter(rows: pd.DataFrame, seed: int) -> Non
     assert leave_one_out(rows.sample(frac=1, random_state=seed), COLUMNS) == leave_one_out(rows, COLUMNS)
 
 
-@settings(deadline=None, max_examples=30)
-@given(rows=TABLES)
-def test_means_lie_in_their_intervals_and_on_dev_more_configs_never_reach_less(rows: pd.DataFrame) -> None:
-    found = leave_one_out(rows.drop(columns="test_score"), COLUMNS)
+@settings(deadline=None, max_examples=40)
+@given(rows=tables_of(SCORE) | tables_of(NOT_ABOVE_ZERO), lower=st.booleans())
+def test_shares_of_dev_lie_between_nothing_and_all_and_in_their_intervals(
+    rows: pd.DataFrame, lower: bool
+) -> None:
+    found = leave_one_out(rows.drop(columns="test_score"), COLUMNS, lower_is_better=lower)
 
     for curve in found.rules.values():
         for mean, low, high in zip(curve.mean, curve.low, curve.high, strict=True):
+            assert mean is None or 0 <= mean <= 1 + 1e-9
             assert low is None or (mean is not None and high is not None and low <= mean <= high)
     random = [value for value in found.rules[Rule.RANDOM].mean if value is not None]
     assert random == pytest.approx(sorted(random))
