@@ -54,10 +54,12 @@ def serve(folder: Path, hub_id: str, revision: str) -> Iterator[FakeHub]:
     hub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield hub
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield hub
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):
