@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 
-from engine import models, space
+from engine import models, peers, space
 from engine.dataset import Dataset
 from engine.grids import SEARCHED
 from engine.gridsource import available, digests, prepare, row_hashes
@@ -157,7 +157,14 @@ def _configs(spec: GridSpec, part: Part, model: str, method: Method) -> dict[str
     """The configs of a part by their origin: the search space, or each default by its name."""
     if not part.defaults:
         return {SEARCHED: spec.configs(model, method)}
-    return {name: (space.named(name, model, method),) for name in part.defaults}
+    return {name: (_default(name, model, method),) for name in part.defaults}
+
+
+def _default(name: str, model: str, method: Method) -> Config:
+    """A config that is run as it is: our default, the library's own, or a peer's."""
+    if name == "default":
+        return space.default_config(model, method)
+    return space.library_default(method) if name == "library" else peers.named(name, method).config
 
 
 def _shared(configs: Iterable[Config]) -> Iterable[list[Config]]:

@@ -67,7 +67,10 @@ class Axes(BaseModel):
 
 
 class Part(BaseModel):
-    """A full product; `defaults` names configs to run as they are (space.NAMED) in place of the space."""
+    """A full product; `defaults` names configs to run as they are, in place of the space.
+
+    They are `default` and `library` (see engine.space) and the names of engine.peers.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

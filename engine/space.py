@@ -145,18 +145,6 @@ def library_default(method: Method) -> Config:
     return LIBRARY_DEFAULT if method is Method.FULL else replace(LIBRARY_DEFAULT, **LIBRARY_ADAPTER)
 
 
-def named(name: str, model: str, method: Method) -> Config:
-    """A config that a grid runs as it is: `default` (default_config) or `library` (library_default).
-
-    Raises ConfigError for another name.
-    """
-    if name == "default":
-        return default_config(model, method)
-    if name == "library":
-        return library_default(method)
-    raise ConfigError(f"There are no defaults called {name!r}; choose default or library.")
-
-
 def normalize_names(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same values under TRL/PEFT names; raises ConfigError when two names mean one thing."""
     named: dict[str, Any] = {}

@@ -78,6 +78,11 @@ def test_the_count_knows_what_shares_a_training() -> None:
     assert alone == grid.Count(cells=2, trainings=12, results=12, repeats=0)
 
 
+def test_an_unknown_default_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(ConfigError, match="no peer called 'magic'; choose llama-factory"):
+        grid.count(spec_of(**PART, defaults=["magic"]))
+
+
 def test_the_shipped_grid_is_as_large_as_it_says() -> None:
     spec = grid.read_spec(Path(grid.__file__).resolve().parents[1] / "grids" / "second.yaml")
 
