@@ -49,7 +49,8 @@ def cost_info(found: Comparison, pairs: PairInfo) -> CostInfo:
     ratio = found.ratios["seconds"]
     if not points or ratio is None:
         return CostInfo("Time was not measured on both sides at equal epochs and batch", points, pairs)
-    title = f"At equal epochs and batch {pairs.names[0]} takes {ratio:.2f} x the time of {pairs.names[1]}"
+    verb = "take" if pairs.by == "train_size" else "takes"
+    title = f"At equal epochs and batch {pairs.names[0]} {verb} {ratio:.2f} x the time of {pairs.names[1]}"
     memory = found.ratios["peak_memory_mb"]
     known = f", {memory:.2f} x the peak memory" if memory is not None else "; memory was not measured"
     return CostInfo(f"{title}{known} (medians)", points, pairs)
@@ -65,7 +66,7 @@ def cost_figure(info: CostInfo, method: str | None = None) -> go.Figure:
             figure.add_bar(
                 name=capital(name), orientation="h",
                 x=[point.minutes for point in points], y=[point.cell for point in points],
-                marker={"color": style["color"], "opacity": 0.5 if "open" in style["symbol"] else 1},
+                marker={"color": _pale(style["color"]) if "open" in style["symbol"] else style["color"]},
                 customdata=[[point.config, _memory(point.memory_gb)] for point in points],
                 hovertemplate="%{y}: %{x:.2f} min%{customdata[1]}<br>%{customdata[0]}"
                 "<extra>%{fullData.name}</extra>",
@@ -74,6 +75,12 @@ def cost_figure(info: CostInfo, method: str | None = None) -> go.Figure:
     figure.update_yaxes(autorange="reversed", automargin=True, ticksuffix="  ")
     cells = len({point.cell for point in info.points})
     return dress(figure, info.title, 150 + ROW_HEIGHT * cells).update_layout(barmode="group", bargap=0.3)
+
+
+def _pale(colour: str) -> str:
+    """Half of the colour, so that a legend shows it too."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},0.5)"
 
 
 def _memory(gigabytes: float | None) -> str:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from engine.coverage import Cell
 from engine.exploration import View, cell_names, cell_noun, varying
 from engine.figures import COLOURS, MAX_POINTS, config_label, dress, escape, meaning
-from engine.findings import counted
+from engine.findings import counted, listed
 from engine.records import Method, RunKind
 
 MOST_RANKS = 8
@@ -28,6 +28,16 @@ class CoveragePoint(NamedTuple):
     new_cells: int
     cells_alone: int
     of_cells: int
+
+
+def left_out_notes(view: View) -> tuple[str, ...]:
+    """Which cells the ranking does not count, and why."""
+    names = dict(zip(view.grid.cells, cell_names(view.grid.cells), strict=True))
+    reasons = dict.fromkeys(view.left_out.values())
+    cells = {
+        reason: [names[cell] for cell, why in view.left_out.items() if why == reason] for reason in reasons
+    }
+    return tuple(f"Left out, because {reason}: {listed(found)}." for reason, found in cells.items())
 
 
 class CoverageInfo(NamedTuple):

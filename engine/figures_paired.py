@@ -15,6 +15,7 @@ from engine.metrics import TITLES
 from engine.paired import Comparison, Pair, Side
 from engine.records import Method
 
+PLAIN_WORDS = ("full fine-tuning", "other methods")
 METHOD_WORDS = {Method.LORA: "LoRA", Method.FULL: "full fine-tuning"}
 PLAIN = "#0072B2"
 
@@ -24,6 +25,11 @@ def side_name(by: str, value: Any) -> str:
     if by == "method":
         return METHOD_WORDS.get(value, str(value))
     return f"{value:,.0f} rows" if by == "train_size" else str(value)
+
+
+def be(by: str) -> str:
+    """The verb of a side: rows are many."""
+    return "are" if by == "train_size" else "is"
 
 
 class PairPoint(NamedTuple):
@@ -82,8 +88,9 @@ def pair_info(found: Comparison) -> PairInfo:
     )  # fmt: skip
 
 
-def capital(text: str) -> str:
-    return text[0].upper() + text[1:]
+def capital(name: str) -> str:
+    """A side at the start of a sentence; names of models and methods stay as they are."""
+    return name[0].upper() + name[1:] if name in PLAIN_WORDS else name
 
 
 def _lines(pairs: Sequence[Pair]) -> list[str]:
@@ -122,17 +129,15 @@ def _finding(found: Comparison, names: tuple[str, str], noun: str) -> str:
     """Wins, losses and ties; without rows only who is ahead."""
     outcomes = [pair.outcome for pair in found.pairs]
     total = len(outcomes)
-    a, b = capital(names[0]), names[1]
+    a, b = f"{capital(names[0])} {be(found.by)}", names[1]
     if all(outcome is None for outcome in outcomes):
         ahead = sum(pair.difference > 0 for pair in found.pairs)
-        return (
-            f"{a} is ahead of {b} on {ahead} of {total} {noun}; without scores by row nobody knows how surely"
-        )
+        return f"{a} ahead of {b} on {ahead} of {total} {noun}; without scores by row nobody knows how surely"
     wins, losses, ties = (outcomes.count(value) for value in (1, -1, 0))
     if ties == total:
-        return f"{a} and {b} cannot be told apart on any of {total} {noun}"
+        return f"{capital(names[0])} and {b} cannot be told apart on any of {total} {noun}"
     unknown = f", unknown on {outcomes.count(None)}" if None in outcomes else ""
-    return f"{a} beats {b} on {wins} of {total} {noun}, loses on {losses}, ties on {ties}{unknown}"
+    return f"{a} better than {b} on {wins} of {total} {noun}, worse on {losses}, tied on {ties}{unknown}"
 
 
 def _average(found: Comparison, names: tuple[str, str], unit: str) -> str:
@@ -140,8 +145,8 @@ def _average(found: Comparison, names: tuple[str, str], unit: str) -> str:
     factor, digits = (1.0, 3) if found.lower_is_better else (100.0, 1)
     mean = factor * found.mean
     better = f"{abs(mean):.{digits}f} {unit} {'better' if mean >= 0 else 'worse'}"
-    text = f"{names[0]} is {better} than {names[1]} on {found.split}"
-    text = capital(text) if found.units == 1 else f"On average {text}"
+    first = capital(names[0]) if found.units == 1 else f"On average {names[0]}"
+    text = f"{first} {be(found.by)} {better} than {names[1]} on {found.split}"
     if found.low is None or found.high is None:
         return (
             f"{text}; {counted(found.units, 'unit')} are too few for an interval" if found.units > 1 else text

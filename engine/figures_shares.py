@@ -32,7 +32,7 @@ class SharePoint(NamedTuple):
     share: float
     low: float | None
     high: float | None
-    cells_judged: int
+    units_judged: int
     cbs_minutes: float | None
 
 
@@ -96,11 +96,12 @@ def _notes(found: LeaveOneOut) -> tuple[str, ...]:
         "Share of the test score (dev, where there is no test) that dev selects from the whole grid; mean "
         f"over {found.unit}s, 95 % intervals over them. Test is noisy: a share may exceed 100 %."
     ]
-    if found.left_out:
-        least, most = min(judged), max(judged)
-        span = str(most) if least == most else f"{least} (k = 1) to {most}"
-        cells = counted(found.cells, "cell")
-        notes.append(f"{span} of {cells} judged; the others say nothing or lack the configs.")
+    if min(judged) < found.datasets:
+        span = str(min(judged)) if min(judged) == max(judged) else f"{min(judged)} (k = 1) to {max(judged)}"
+        notes.append(
+            f"{span} of {counted(found.datasets, found.unit)} judged; the others say nothing or lack the "
+            "configs."
+        )
     if found.recommended_k is not None:
         notes.append(
             f"Recommended k: {found.recommended_k}, the smallest that k + 1 is not shown to beat on dev."
@@ -118,15 +119,22 @@ def share_figure(info: ShareInfo) -> go.Figure:
     if info.points:
         figure.add_hline(y=100, line_width=1, line_dash="dot", line_color=NEUTRAL)
         if info.oracle is not None:
-            figure.add_hline(
-                y=info.oracle, line_width=1, line_dash="dash", line_color=NEUTRAL,
-                annotation_text=f"best possible config, corrected for luck: {info.oracle:.0f} %",
-                annotation_position="top left",
-            )  # fmt: skip
+            figure.add_trace(_oracle(info.oracle, max(point.k for point in info.points)))
         _minutes(figure, [point for point in info.points if point.rule == TITLES[Rule.CBS]])
     figure.update_layout(xaxis={"title": "k: configs that are trained", "dtick": 1})
     figure.update_yaxes(title="Share of the dev-selected best (%)")
     return dress(figure, info.title, 500).update_layout(legend={"y": -0.16, "yanchor": "top"})
+
+
+def _oracle(share: float, most: int) -> go.Scatter:
+    return go.Scatter(
+        name="best possible, corrected for luck",
+        x=[1 - 4 * SHIFT, most + 4 * SHIFT],
+        y=[share, share],
+        mode="lines",
+        line={"color": NEUTRAL, "dash": "longdash", "width": 1},
+        hovertemplate=f"best possible config: {share:.1f} % of the dev-selected best<extra></extra>",
+    )
 
 
 def _line(rule: Rule, points: list[SharePoint], shift: float) -> go.Scatter:
@@ -145,10 +153,10 @@ def _line(rule: Rule, points: list[SharePoint], shift: float) -> go.Scatter:
             "thickness": 2 if rule is Rule.CBS else 1,
             "width": 3,
         },
-        customdata=[[p.k, _interval(p), p.cells_judged] for p in points],
-        hovertemplate="k = %{customdata[0]}: %{y:.1f} %%{customdata[1]} of the best, %{customdata[2]} cells "
-        "judged<extra>%{fullData.name}</extra>",
-        visible="legendonly" if rule in (Rule.CBS_APART, Rule.SCORE_ONLY) else True,
+        customdata=[[p.k, _interval(p), p.units_judged] for p in points],
+        hovertemplate="k = %{customdata[0]}: %{y:.1f} %%{customdata[1]} of the best, over "
+        "%{customdata[2]}<extra>%{fullData.name}</extra>",
+        visible="legendonly" if rule is Rule.CBS_APART else True,
     )
 
 

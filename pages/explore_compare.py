@@ -32,9 +32,10 @@ def methods(chosen: Chosen) -> None:
 
 
 def rows(chosen: Chosen) -> None:
-    """The least against the most training rows, unless a person chooses others."""
+    """The most training rows against the least, unless a person chooses others."""
     table = chosen.filters.over("train_size").apply(chosen.table)
-    known = sorted(table["train_size"].dropna().unique().tolist()) if "train_size" in table else []
+    sizes = table["train_size"].dropna().unique().tolist() if "train_size" in table else []
+    known = sorted(sizes, reverse=True)
     _compared(chosen, "train_size", known, str)
 
 

@@ -11,7 +11,7 @@ from engine import exploration, figures_coverage, figures_shares
 from engine.exploration import Filters, View, cell_noun, varying
 from engine.figures import config_label
 from engine.validation import LeaveOneOut
-from pages import explore_chart, explore_filters, explore_runs, words
+from pages import explore_chart, explore_filters, explore_runs
 from pages.explore_filters import Chosen
 
 PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=130)
@@ -64,9 +64,7 @@ def _evidence(view: View) -> None:
             "One dataset: nothing shows whether these configs hold elsewhere. Set Datasets to all, or see "
             "the section One dataset."
         )
-    for reason in dict.fromkeys(view.left_out.values()):
-        cells = [str(cell.dataset or cell.model) for cell, why in view.left_out.items() if why == reason]
-        st.caption(words.plain(f"Left out, because {reason}: {', '.join(dict.fromkeys(cells))}."))
+    explore_chart.notes(figures_coverage.left_out_notes(view))
 
 
 def _table(view: View) -> None:

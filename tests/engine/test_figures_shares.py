@@ -43,7 +43,7 @@ def test_the_title_says_what_cbs_reaches_and_which_rival_does_better() -> None:
 def test_notes_count_what_is_not_judged_and_name_the_recommended_k() -> None:
     notes = figures_shares.share_info(found()).notes
 
-    assert notes[1] == "3 of 4 cells judged; the others say nothing or lack the configs."
+    assert notes[1] == "3 of 4 datasets judged; the others say nothing or lack the configs."
     assert notes[2].startswith("Recommended k: 2")
 
 

@@ -115,7 +115,7 @@ def test_titles_say_who_wins_where_and_by_how_much() -> None:
     found = compared()
     info = figures_paired.pair_info(found)
 
-    assert info.finding == "LoRA beats full fine-tuning on 0 of 2 datasets, loses on 1, ties on 1"
+    assert info.finding == "LoRA is better than full fine-tuning on 0 of 2 datasets, worse on 1, tied on 1"
     assert info.title.startswith("On average LoRA is 15.0 points worse than full fine-tuning on test")
     assert figures_cost.cost_info(found, info).title == (
         "At equal epochs and batch LoRA takes 1.00 x the time of full fine-tuning; memory was not measured "
@@ -184,3 +184,13 @@ def test_the_front_holds_what_no_run_beats_in_score_and_memory() -> None:
     assert {trace.name for trace in figures_cost.front_figure(info).data} == {
         "LoRA", "Full fine-tuning", "Other methods",
     }  # fmt: skip
+
+
+def test_rows_are_many_and_models_keep_their_names() -> None:
+    sizes = [
+        run("trec", "lora", 1e-3, 0.5, value, train_size=size) for size, value in ((1000, 0.6), (100, 0.5))
+    ]
+    found = paired.compare(pd.DataFrame(sizes), "train_size", 1000, 100)
+
+    assert figures_paired.pair_info(found).title == "1,000 rows are 10.0 points better than 100 rows on test"
+    assert figures_paired.capital("shortlist-tiny-4m") == "shortlist-tiny-4m"

@@ -72,7 +72,7 @@ def test_the_shipped_grid_names_the_datasets_that_it_leaves_out(v1: Path, app: A
     opened(app, "explore", explore_method="Full fine-tuning")
 
     assert app.metric[0].value == "4 of 6"
-    assert "clapnq, xquad_en" in texts(app).replace("\\", "")
+    assert "clapnq and xquad_en" in texts(app).replace("\\", "")
     assert not app.exception
 
 
