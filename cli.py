@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -170,8 +170,14 @@ def validate(
     if json:
         print_json([entry.to_dict() for entry in found])
         return
+    silent = [entry for entry in found if entry.result.recommended_k is None]
+    if silent:
+        why = "too few datasets that say something"
+        told = f"{len(silent)} of {len(found)} cannot be judged, {why}: {_names(silent)}."
+        err.print(told, markup=False, soft_wrap=True)
     for entry in found:
-        _print_validated(entry)
+        if entry.result.recommended_k is not None:
+            _print_validated(entry)
 
 
 @app.command()
@@ -347,17 +353,13 @@ def _print_ranking(group: Mapping[str, Any]) -> None:
 
 
 def _print_validated(entry: Validated) -> None:
-    """One line for each rule; a sentence where nothing could be judged."""
+    """One line for each rule."""
     from engine.rules import TITLES
 
     result = entry.result
-    name = f"{entry.model or 'all models'}, {entry.method}"
-    if result.recommended_k is None:
-        out.print(f"\n{name}: nothing to judge, {_count(result.datasets, result.unit)}.", markup=False)
-        return
     shown = [k for k in (1, 2, 4, 8) if k <= result.k[-1]]
     left = f", {_count(result.left_out, 'cell')} not judged at some k" if result.left_out else ""
-    heading = f"\n{name}: {_count(result.datasets, result.unit)} left out in turn{left}."
+    heading = f"\n{_names([entry])}: {_count(result.datasets, result.unit)} left out in turn{left}."
     out.print(heading, markup=False, soft_wrap=True)
     print_table(
         ("% of best", *(f"k = {k} (95 %)" for k in shown)),
@@ -370,6 +372,11 @@ def _print_validated(entry: Validated) -> None:
     if result.oracle is not None:
         out.print(f"The best possible config, corrected for luck, reaches {100 * result.oracle:.1f} %.")
     out.print(f"Recommended k: {result.recommended_k}.")
+
+
+def _names(entries: Sequence[Validated]) -> str:
+    named = [f"{entry.model or 'all models'}, {entry.method}" for entry in entries]
+    return "; ".join(named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
 
 
 def _share(curve: Curve, k: int) -> str:

@@ -69,6 +69,17 @@ def test_people_get_one_line_for_each_rule(results: Path) -> None:
     assert lines[-1] == "Recommended k: 1."
 
 
+def test_models_with_one_dataset_are_said_not_to_be_judged(tmp_path: Path) -> None:
+    rows = ["dataset,model,method,lr,score"]
+    rows += [f"d,m{i},lora,{lr},{score}" for i in range(3) for lr, score in ((0.001, 0.5), (0.01, 0.8))]
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+
+    found = run(tmp_path / "table.csv")
+
+    assert found.stderr.startswith("3 of 4 cannot be judged, too few datasets that say something: m0, lora;")
+    assert "all models, lora: 3 models left out in turn." in found.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
