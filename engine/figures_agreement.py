@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from engine.agreement import Agreement
 from engine.figures import COLOURS, NEUTRAL, config_label, dress
 from engine.figures_paired import PLAIN, side_name
 from engine.findings import counted
-from engine.paired import Agreement
 from engine.records import Method
 
 

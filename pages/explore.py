@@ -18,7 +18,7 @@ from pages import (
     problems,
     words,
 )
-from pages.explore_filters import Chosen
+from pages.explore_data import Chosen
 
 
 class Section(NamedTuple):

@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine import figures_agreement, figures_cost, figures_paired, paired
+from engine import agreement, figures_agreement, figures_cost, figures_paired, paired
 from engine.exploration import Filters
 from engine.paired import Comparison
 from engine.records import Method
-from pages import explore_chart, explore_filters, words
-from pages.explore_filters import Chosen
+from pages import explore_chart, explore_data, explore_filters, explore_sides
+from pages.explore_data import Chosen
 
 
 def methods(chosen: Chosen) -> None:
@@ -20,9 +20,9 @@ def methods(chosen: Chosen) -> None:
     table = chosen.filters.over("method").apply(chosen.table)
     known = list(table["method"].value_counts().index)
     known.sort(key=lambda name: (name not in set(Method), name != Method.LORA))
-    sides = _sides(known, "method", explore_filters.method_title)
+    sides = explore_sides.choose(known, "method", explore_filters.method_title)
     if sides is None:
-        _nothing("method", known, chosen)
+        explore_sides.nothing("method", known, chosen)
         return
     _pairs(chosen, "method", sides)
     if table["model"].nunique() == table["dataset"].nunique() == 1:
@@ -50,47 +50,18 @@ def models(chosen: Chosen) -> None:
 
 
 def _compared(chosen: Chosen, by: str, known: list[Any], title: Any) -> None:
-    sides = _sides(known, by, title)
+    sides = explore_sides.choose(known, by, title)
     if sides is None:
-        _nothing(by, known, chosen)
+        explore_sides.nothing(by, known, chosen)
         return
     _pairs(chosen, by, sides)
     first, second = sides
     filters, loss = chosen.filters.over(by), chosen.grid.lower_is_better
     info = figures_agreement.agreement_info(
-        paired.agreement(filters.apply(chosen.table), by, first, second, loss), by, first, second
+        agreement.agreement(filters.apply(chosen.table), by, first, second, loss), by, first, second
     )
     method = chosen.filters.method
     explore_chart.show(info, lambda i: figures_agreement.agreement_figure(i, method), "agreement")
-
-
-def _sides(known: list[Any], by: str, title: Any) -> tuple[Any, Any] | None:
-    """The two values to compare: chosen by a person where there are more than two."""
-    if len(known) < 2:
-        return None
-    if len(known) == 2:
-        return known[0], known[1]
-    with st.container(horizontal=True, key="sides"):
-        options = {str(title(value)): value for value in known}
-        last = len(known) - 1 if by == "train_size" else 1
-        first = st.selectbox("Compare", options, key=f"explore_first_{by}", bind="query-params", width=280)
-        rest = [name for name in options if name != first]
-        second = st.selectbox(
-            "with", rest, min(last, len(rest)) - 1, key=f"explore_second_{by}", bind="query-params", width=280
-        )
-    return options[first], options[second]
-
-
-def _nothing(by: str, known: list[Any], chosen: Chosen) -> None:
-    noun = {"method": "method", "train_size": "number of training rows", "model": "model"}[by]
-    has = f"only {figures_paired.side_name(by, known[0])}" if known else f"no {noun}"
-    st.header(f"Only one {noun} here, so there is nothing to compare", anchor=False)
-    st.caption(
-        words.plain(
-            f"Grid {chosen.version} has {has} for {chosen.filters.over(by).sentence}. Choose another grid, "
-            "or set a filter to all."
-        )
-    )
 
 
 def _pairs(chosen: Chosen, by: str, sides: tuple[Any, Any]) -> None:
@@ -112,5 +83,5 @@ def _pairs(chosen: Chosen, by: str, sides: tuple[Any, Any]) -> None:
 def _compare(
     version: str, digest: str, filters: Filters, by: str, first: Any, second: Any, lower_is_better: bool
 ) -> Comparison:
-    table: pd.DataFrame = filters.apply(explore_filters.results(version, digest))
+    table: pd.DataFrame = filters.apply(explore_data.results(version, digest))
     return paired.compare(table, by, first, second, lower_is_better)

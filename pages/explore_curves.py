@@ -7,7 +7,7 @@ import streamlit as st
 from engine import figures_losses, figures_settings
 from engine.findings import counted
 from pages import explore_chart
-from pages.explore_filters import Chosen
+from pages.explore_data import Chosen
 
 
 def show(chosen: Chosen) -> None:

@@ -8,8 +8,8 @@ from engine import exploration, figures_dataset, onedataset
 from engine.exploration import View
 from engine.figures_dataset import DatasetInfo
 from engine.onedataset import OneDataset
-from pages import explore_chart, explore_filters, explore_runs
-from pages.explore_filters import Chosen
+from pages import explore_chart, explore_data, explore_runs
+from pages.explore_data import Chosen
 
 
 def show(chosen: Chosen) -> None:
@@ -42,7 +42,7 @@ def _one(chosen: Chosen, view: View, name: str) -> tuple[OneDataset, DatasetInfo
 def _cached(
     version: str, digest: str, filters: exploration.Filters, lower_is_better: bool, name: str
 ) -> tuple[OneDataset, DatasetInfo]:
-    view = explore_filters.ranked(version, digest, filters, lower_is_better)
+    view = explore_data.ranked(version, digest, filters, lower_is_better)
     assert view is not None
     cell = view.grid.cells[exploration.cell_names(view.grid.cells).index(name)]
     found = onedataset.one_dataset(view, cell)

@@ -1,47 +1,20 @@
-"""What of which grid version Explore looks at: filters kept in the URL, and the results that fit them."""
+"""What of which grid version Explore looks at: filters as widgets, kept in the URL."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from engine import exploration, grids
-from engine.exploration import Filters, View
-from engine.grids import GridVersion
+from engine.exploration import Filters
 from engine.records import Method, Task
-from pages import words
+from pages import explore_data, words
+from pages.explore_data import Chosen
 
 ALL = "all"
-
-
-class Chosen(NamedTuple):
-    """A version, what of it is looked at, and the digest of its results: all that a cached answer needs."""
-
-    grid: GridVersion
-    digest: str
-    filters: Filters
-
-    @property
-    def version(self) -> str:
-        """The version's name."""
-        return self.grid.version
-
-    @property
-    def table(self) -> pd.DataFrame:
-        """All results of the version."""
-        return results(self.version, self.digest)
-
-    @property
-    def rankable(self) -> bool:
-        """Whether its configs can be ranked: some tables of others hold different settings by model."""
-        return bool(self.grid.manifest.get("rankable", True))
-
-    def view(self, *over: str) -> View | None:
-        """The ranked results that fit; `over` names filters that the section compares instead."""
-        return ranked(self.version, self.digest, self.filters.over(*over), self.grid.lower_is_better)
 
 
 def choose(compared: Collection[str]) -> Chosen | None:
@@ -58,7 +31,7 @@ def choose(compared: Collection[str]) -> Chosen | None:
         )  # fmt: skip
         grid = published[version]
         digest = exploration.digest(grid.folder / grids.RESULTS)
-        filters = _filters(results(version, digest), compared)
+        filters = _filters(explore_data.results(version, digest), compared)
     return Chosen(grid, digest, filters)
 
 
@@ -103,23 +76,3 @@ def _values(table: pd.DataFrame, name: str) -> list[Any]:
 def method_title(name: str) -> str:
     """A method in a reader's words; those of others as they are called."""
     return words.method(Method(name)) if name in set(Method) else name
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the grid")
-def results(version: str, digest: str) -> pd.DataFrame:
-    """All results of a version; never changed by its readers."""
-    return grids.load(version)
-
-
-@st.cache_resource(max_entries=4, show_spinner="Reading the grid")
-def with_defaults(version: str, digest: str) -> pd.DataFrame:
-    """The same and the configs that were run as they are: no ranking holds those."""
-    defaults = grids.load_defaults(version)
-    searched = results(version, digest)
-    return searched if defaults.empty else pd.concat([searched, defaults])
-
-
-@st.cache_resource(max_entries=64, show_spinner="Ranking the configs")
-def ranked(version: str, digest: str, filters: Filters, lower_is_better: bool) -> View | None:
-    """The results that fit, ranked; None when there are none."""
-    return exploration.view(results(version, digest), filters, lower_is_better)

@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine import exploration, figures_coverage, figures_shares
+from engine import exploration, figures_coverage, figures_heat, figures_shares
 from engine.exploration import Filters, View, cell_noun, varying
 from engine.figures import config_label
 from engine.validation import LeaveOneOut
-from pages import explore_chart, explore_filters, explore_runs
-from pages.explore_filters import Chosen
+from pages import explore_chart, explore_data, explore_runs
+from pages.explore_data import Chosen
 
 PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=130)
 
@@ -34,14 +34,14 @@ def show(chosen: Chosen) -> None:
     explore_chart.show(shares, figures_shares.share_figure, "shares")
     explore_chart.notes(shares.notes)
     _table(view)
-    heat = figures_coverage.heat_info(view)
-    event = explore_chart.show(heat, figures_coverage.heat_figure, "heat", select=True)
+    heat = figures_heat.heat_info(view)
+    event = explore_chart.show(heat, figures_heat.heat_figure, "heat", select=True)
     explore_runs.of_click(view, heat, event)
 
 
 @st.cache_data(max_entries=64, show_spinner="Leaving one dataset out at a time")
 def _left_out(version: str, digest: str, filters: Filters, lower_is_better: bool) -> LeaveOneOut:
-    table = filters.apply(explore_filters.with_defaults(version, digest))
+    table = filters.apply(explore_data.with_defaults(version, digest))
     return exploration.leave_one_out(table, filters, lower_is_better)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine import exploration, figures_coverage, grids
+from engine import exploration, figures_heat, grids
 from engine.exploration import View
 from engine.figures import config_label
-from engine.figures_coverage import HeatInfo
+from engine.figures_heat import HeatInfo
 from engine.records import Score
 from pages import explore_chart, words
 
@@ -25,8 +25,8 @@ def of_click(view: View, info: HeatInfo, event: Any) -> None:
         return
     point = info.points[picked[0]]
     config = view.ranking.entries[point.rank - 1].config
-    runs = exploration.runs_of(view, config, figures_coverage.cell_of(point))
-    name = exploration.cell_names([figures_coverage.cell_of(point)])[0]
+    runs = exploration.runs_of(view, config, figures_heat.cell_of(point))
+    name = exploration.cell_names([figures_heat.cell_of(point)])[0]
     with st.container(border=True, key="clicked"):
         st.markdown(f"**{words.plain(f'Rank {point.rank} on {name}: {point.config}')}**")
         if runs.empty:

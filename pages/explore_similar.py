@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
-from engine import dataset, figures_similar, grids, onedataset, similar
+from engine import figures_similar, grids, onedataset, similar
 from engine.dataset import Dataset
 from engine.exploration import View
 from engine.figures import config_label
 from engine.similar import Likeness
-from pages import explore_chart, live, tune_file, words
-from pages.explore_filters import Chosen
+from pages import explore_chart, explore_mine, words
+from pages.explore_data import Chosen
 
 NEAREST = 3
-KEPT, FILE = "A kept dataset", "A file"
 
 
 def show(chosen: Chosen) -> None:
     """The user's dataset, its nearest, and their best configs."""
-    mine = _mine()
+    mine = explore_mine.choose()
     if mine is None:
         st.header("Which datasets of the grid are like yours?", anchor=False)
         st.caption("Choose a dataset: nothing of it is stored with the grid.")
@@ -44,33 +41,6 @@ def _sizes(view: View) -> dict[str, list[int]]:
         if isinstance(cell.train_size, int):
             sizes.setdefault(str(cell.dataset), []).append(cell.train_size)
     return sizes
-
-
-def _mine() -> Dataset | None:
-    infos = {info.id: info for info in dataset.list_saved(live.datasets_root())}
-    with st.container(horizontal=True, key="mine", vertical_alignment="bottom"):
-        origin = st.segmented_control(
-            "Yours", (KEPT, FILE), default=KEPT if infos else FILE, key="explore_origin", required=True
-        )
-        if origin == KEPT:
-            chosen = st.selectbox(
-                "Kept dataset", infos, key="explore_mine", bind="query-params", width=320,
-                placeholder="None is kept yet: those of launched studies are",
-                format_func=lambda key: f"{infos[key].name} ({key[:4]})",
-            )  # fmt: skip
-            return None if chosen is None else _kept(chosen)
-        upload = st.file_uploader("Labelled rows", tune_file.SUFFIXES, key="explore_file")
-    return None if upload is None else _built(tune_file.keep(upload.name, upload.getvalue()))
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the dataset")
-def _kept(dataset_id: str) -> Dataset:
-    return dataset.load(dataset_id, live.datasets_root())
-
-
-@st.cache_resource(max_entries=8, show_spinner="Reading the file")
-def _built(path: Path) -> Dataset:
-    return dataset.build(path)
 
 
 def _told(mine: Dataset, facts: similar.Facts, version: str, unknown: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from engine import exploration, figures_settings, importance
+from engine import exploration, figures_importance, figures_settings, importance
 from engine.exploration import Filters, View
 from tests.engine.test_importance import seen, table
 
@@ -18,7 +18,7 @@ def interacting() -> View:
 
 
 def test_the_interaction_names_the_best_value_at_each_other_value() -> None:
-    info = figures_settings.interaction_info(importance.importance(interacting()))
+    info = figures_importance.interaction_info(importance.importance(interacting()))
 
     assert info.title == "The best learning rate depends on epochs: 1e-2 at 1 and 1e-3 at 3"
     assert [(p.first_value, p.second_value, p.mean_share) for p in info.points] == [
@@ -31,7 +31,7 @@ def test_the_interaction_names_the_best_value_at_each_other_value() -> None:
 
 def test_importance_is_ordered_and_says_how_many_datasets_it_rests_on() -> None:
     view = interacting()
-    info = figures_settings.importance_info(view, importance.importance(view))
+    info = figures_importance.importance_info(view, importance.importance(view))
 
     assert info.points[0].effect == "Epochs"
     # variances of the means: epochs 0.4 / 0.9, rate 0.6 / 0.7, total 0.0875
@@ -91,8 +91,8 @@ def test_one_config_gives_titled_empty_figures() -> None:
     for figure in (
         figures_settings.slice_figure(figures_settings.slice_info(view)),
         figures_settings.parallel_figure(figures_settings.parallel_info(view)),
-        figures_settings.importance_figure(figures_settings.importance_info(view, None)),
-        figures_settings.interaction_figure(figures_settings.interaction_info(None)),
+        figures_importance.importance_figure(figures_importance.importance_info(view, None)),
+        figures_importance.interaction_figure(figures_importance.interaction_info(None)),
     ):
         assert not figure.data
         assert figure.layout.title.text
@@ -102,7 +102,7 @@ def test_figures_are_drawn_from_their_numbers() -> None:
     view = interacting()
     found = importance.importance(view)
 
-    bars = figures_settings.importance_figure(figures_settings.importance_info(view, found))
+    bars = figures_importance.importance_figure(figures_importance.importance_info(view, found))
     boxes = figures_settings.slice_figure(figures_settings.slice_info(view), "full")
     lines = figures_settings.parallel_figure(figures_settings.parallel_info(view))
 

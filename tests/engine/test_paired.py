@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine import figures_agreement, figures_cost, figures_paired, paired
+from engine import agreement, figures_agreement, figures_cost, figures_paired, paired
 
 NAN = float("nan")
 
@@ -151,7 +151,7 @@ def test_agreement_is_by_rank_within_a_dataset_over_configs_that_ran_on_both_sid
     ]
     rows.append(run("trec", "lora", 3e-2, 0.3, 0))
 
-    found = paired.agreement(pd.DataFrame(rows), "train_size", 100, 1000)
+    found = agreement.agreement(pd.DataFrame(rows), "train_size", 100, 1000)
     info = figures_agreement.agreement_info(found, "train_size", 100, 1000)
 
     assert found.by_unit == {"trec": pytest.approx(1.0)}
