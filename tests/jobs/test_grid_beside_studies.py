@@ -83,7 +83,7 @@ def test_grid_workers_end_with_the_stack_and_come_back_with_the_next(home: Path,
         grid.start(gridsource.spec(space=LONG), source, workers=1)
         wait_for_a_run()
         everybody = family(supervisor(home))
-    assert not any(process.is_alive(p.pid) for p in everybody)
+    eventually(lambda: not any(process.is_alive(p.pid) for p in everybody))
 
     with stack.start(user="web", workers=0):
         wait_for_a_run()
