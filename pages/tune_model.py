@@ -33,7 +33,7 @@ def choose(task: Task | None) -> tuple[BaseModel, Method]:
     if st.session_state.setdefault("model", first.id) not in [model.id for model in known]:
         st.session_state.model = first.id  # an added model that was removed meanwhile
     _cards(ready)
-    of_hub = [model for model in known if model.folder is None]
+    of_hub = sorted((model for model in known if model.folder is None), key=lambda m: not _usable(m))
     chosen = models.get(st.session_state.model)
     label = f"{len(of_hub)} larger models, downloaded when their first run starts"
     with st.expander(label, key="hub_models", expanded=chosen in of_hub):
@@ -58,7 +58,6 @@ def _cards(shown: Sequence[BaseModel]) -> None:
 
 def _card(model: BaseModel, chosen: bool) -> None:
     fits = [method for method in model.methods if estimate.fit(model, method).fits]
-    usable = model.launchable and bool(fits)
     with st.container(border=True, key=f"card_{model.id}", height="stretch"):
         st.markdown(f"**{words.plain(model.id)}**")
         lines = (
@@ -70,9 +69,13 @@ def _card(model: BaseModel, chosen: bool) -> None:
         )
         st.caption("  \n".join(words.plain(line) for line in lines if line))
         st.button(
-            "Chosen" if chosen else "Choose", key=f"choose_{model.id}", disabled=chosen or not usable,
+            "Chosen" if chosen else "Choose", key=f"choose_{model.id}", disabled=chosen or not _usable(model),
             icon=":material/check:" if chosen else None, width="stretch", on_click=_take, args=(model.id,),
         )  # fmt: skip
+
+
+def _usable(model: BaseModel) -> bool:
+    return model.launchable and any(estimate.fit(model, method).fits for method in model.methods)
 
 
 def _fitting(model: BaseModel, fits: Sequence[Method]) -> str:
@@ -85,7 +88,7 @@ def _fitting(model: BaseModel, fits: Sequence[Method]) -> str:
     if fits:
         return f"{words.method(fits[0])} fits {_where(short)}, {_too_much(model, short)}"
     short = min((estimate.fit(model, method) for method in model.methods), key=lambda fit: fit.needed)
-    return f"Does not fit: it needs about {words.size(short.needed)} of {_where(short)}"
+    return f"Does not fit: it needs about {words.size(short.needed)}, more than {_where(short)}"
 
 
 def _too_much(model: BaseModel, short: Fit) -> str:
@@ -122,8 +125,8 @@ def _method(model: BaseModel, task: Task | None) -> Method:
     needs = estimate.fit(model, Method(method))
     if not needs.fits:
         st.warning(words.plain(
-            f"{words.method(Method(method))} of {model.id} needs about {words.size(needs.needed)}, but "
-            f"{_where(needs)} are less: the runs will most likely fail. Choose a smaller model or method."
+            f"{words.method(Method(method))} of {model.id} needs about {words.size(needs.needed)}, more than "
+            f"{_where(needs)}: the runs will most likely fail. Choose a smaller model or another method."
         ))  # fmt: skip
     found = None if task is None else _methods(grids.current(), model.id, task)
     if found is not None:
