@@ -330,7 +330,10 @@ def _codes(table: pd.DataFrame, columns: Sequence[str]) -> tuple[Codes, list[dic
     codes, size = np.zeros(len(table), dtype=np.int64), 1
     for column in columns:
         part, values = pd.factorize(table[column])
-        codes, size = codes * (len(values) + 1) + part + 1, size * (len(values) + 1)  # a blank has part -1
+        codes *= len(values) + 1
+        codes += part
+        codes += 1  # a blank has part -1
+        size *= len(values) + 1
         if size > 2 * len(table) + 1000:
             codes, size = pd.factorize(codes)[0], len(table)
     codes, size = _dense(codes, size)

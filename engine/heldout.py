@@ -101,10 +101,11 @@ class Results:
         if cells is None:
             return None
         shares = np.full(len(cells), np.nan)
-        for cell, rows in enumerate(cells):
-            if rows is None or not self.judged[cell]:
+        selected = judge.selected
+        for cell in np.flatnonzero(self.judged):
+            if (rows := cells[cell]) is None:
                 continue
-            chosen = rows.values[rows.configs == judge.selected[cell]].mean(axis=1)
+            chosen = rows.values[rows.configs == selected[cell]].mean(axis=1)
             best = rowvalues.oracle(rows, self.lower_is_better)
             above, below = (chosen, best) if self.lower_is_better else (best, chosen)
             if len(chosen) and below > 0 and above > 0:
