@@ -21,6 +21,7 @@ PROCESS_BYTES = 700_000_000  # measured: Python with torch, transformers, TRL an
 HALF_PRECISION_FROM = 100_000_000  # parameters, as in engine.loading
 CHECKPOINTED_FROM = 1_000_000_000  # parameters, as in engine.finetune
 GUESSED_FLOPS = 2e10  # of one training process on an ordinary CPU
+GPU_FLOPS = 1e14  # a quarter of what NeMo AutoModel's summary states for Llama-3-8B with LoRA on one H100
 GUESSED_GENERATION = 12  # tokens scored in the time that one is trained on takes; a guess
 SAMPLE_ROWS = 64
 LETTERS_PER_TOKEN = 4  # of English text, in the vocabularies of real LLMs; a guess
@@ -136,7 +137,8 @@ def pace(model: BaseModel, method: Method, task: Task, past: Iterable[RunResult]
         )
         training, scoring = measured["tokens_per_second"], measured["rows_per_second"]
         return Pace(factor * training, factor * scoring, basis)
-    tokens = GUESSED_FLOPS / (6 * model.parameters)
+    flops = GPU_FLOPS if machine.memory().of_gpu else GUESSED_FLOPS
+    tokens = flops / (6 * model.parameters)
     return Pace(
         tokens, tokens / GUESSED_GENERATION / 10, "A guess from the size of the model; nothing measured."
     )

@@ -10,6 +10,7 @@ import streamlit as st
 from engine import added, models, settings
 from engine.added import Added
 from engine.checkpoints import ARCHITECTURES
+from engine.errors import ModelError
 from engine.findings import counted
 from pages import problems, words
 
@@ -59,9 +60,11 @@ def _add() -> None:
         wanted = st.form_submit_button("Check and add", key="add_model_now", icon=":material/add:")
     if not wanted:
         return
+    if not folder.strip():
+        raise ModelError("Give the folder that holds the model's config.json.")
     began = time.monotonic()
     with st.spinner("Checking the model and taking the digest of its weights"):
-        model = models.add_local(name.strip(), Path(folder.strip() or "."), settings.current().home)
+        model = models.add_local(name.strip(), Path(folder.strip()), settings.current().home)
     st.toast(f"{words.plain(model.id)} added in {words.duration(time.monotonic() - began)}.")
     st.rerun()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from engine import estimate, evidence, grids, models
+from engine import estimate, evidence, grids, models, settings
 from engine.errors import ModelError
 from engine.estimate import Fit
 from engine.evidence import MethodEvidence
@@ -75,7 +75,9 @@ def _card(model: BaseModel, chosen: bool) -> None:
 
 
 def _usable(model: BaseModel) -> bool:
-    return model.launchable and any(estimate.fit(model, method).fits for method in model.methods)
+    """Whether it can be chosen; workers behind a Redis elsewhere may have more memory than this machine."""
+    fits = any(estimate.fit(model, method).fits for method in model.methods)
+    return model.launchable and (fits or settings.current().redis_url is not None)
 
 
 def _fitting(model: BaseModel, fits: Sequence[Method]) -> str:

@@ -93,6 +93,13 @@ def test_an_8b_model_needs_16_bytes_a_weight_in_full_and_2_with_lora(
     assert low < found.memory_bytes / 1e9 < high
 
 
+def test_a_guess_knows_whether_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = pace(HUB_MODELS[0], Method.LORA, Task.QA).tokens_per_second
+    monkeypatch.setattr(machine, "memory", lambda: Memory(80 * 10**9, of_gpu=True))
+
+    assert pace(HUB_MODELS[0], Method.LORA, Task.QA).tokens_per_second > 1000 * slow
+
+
 def test_without_a_gpu_the_base_of_lora_stays_in_full_precision() -> None:
     model = HUB_MODELS[0]
 

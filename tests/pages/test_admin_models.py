@@ -53,4 +53,6 @@ def test_a_folder_that_is_refused_is_explained_in_a_sentence(part: AppTest, tmp_
     add(part, "mine", str(tmp_path / "nowhere"))
 
     assert "There is no folder" in part.error[0].value
+    add(part, "mine", " ")
+    assert "Give the folder" in part.error[0].value
     assert not part.exception
