@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import plotly.graph_objects as go
 
@@ -17,6 +17,8 @@ from engine import baselines
 from engine.errors import ConfigError
 from engine.metrics import TITLES, lower_is_better
 from engine.records import Config, Event, Method, RunKind, RunResult, RunSpec, Score
+
+Shown = TypeVar("Shown", bound=tuple[Any, ...])
 
 COLOURS = {
     "LoRA": "#0072B2",
@@ -123,6 +125,26 @@ def _score_point(spec: RunSpec, score: Score, metric: str, tied: bool) -> ScoreP
 def escape(text: str) -> str:
     """Text from people and files, safe in Plotly, which reads a subset of HTML."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def escaped(info: Shown) -> Shown:
+    """The same info with every text in it escaped: what a figure is drawn from."""
+    return cast(Shown, _escaped(info))
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, tuple):
+        parts = [_escaped(part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
+    return value
+
+
+def method_colour(method: str | None) -> str:
+    """The colour of LoRA or full fine-tuning; of several methods together, and of others, none of theirs."""
+    known = {str(Method.LORA): COLOURS["LoRA"], str(Method.FULL): COLOURS["full fine-tuning"]}
+    return known.get(str(method), NEUTRAL)
 
 
 def score_figure(info: ScoreInfo) -> go.Figure:
@@ -243,7 +265,7 @@ def config_label(config: Mapping[str, Any], varying: Collection[str] | None = No
     except ConfigError:
         names = [name for name in SHORT_NAMES if name in config] + sorted(set(config) - set(SHORT_NAMES))
         shown = [name for name in names if not varying or name in varying]
-        return escape(", ".join(f"{SHORT_NAMES.get(name, name)} {setting(config[name])}" for name in shown))
+        return ", ".join(f"{SHORT_NAMES.get(name, name)} {setting(config[name])}" for name in shown)
 
 
 def setting(value: Any) -> str:

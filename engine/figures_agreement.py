@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from engine.agreement import Agreement
-from engine.figures import COLOURS, NEUTRAL, config_label, dress
-from engine.figures_paired import PLAIN, side_name
+from engine.figures import NEUTRAL, config_label, dress, escaped, method_colour
+from engine.figures_paired import side_name
 from engine.findings import counted
-from engine.records import Method
 
 
 class AgreementPoint(NamedTuple):
@@ -54,12 +53,12 @@ def agreement_info(found: Agreement, by: str, first: Any, second: Any) -> Agreem
 
 def agreement_figure(info: AgreementInfo, method: str | None = None) -> go.Figure:
     """A point per config; on the line both sides agree."""
+    info = escaped(info)
     figure = go.Figure()
     if info.points:
-        colour = COLOURS["full fine-tuning"] if method == Method.FULL else PLAIN
         figure.add_scatter(
             x=[point.first for point in info.points], y=[point.second for point in info.points],
-            mode="markers", marker={"color": colour, "size": 8, "opacity": 0.7},
+            mode="markers", marker={"color": method_colour(method), "size": 8, "opacity": 0.7},
             customdata=[[p.config, p.cells] for p in info.points],
             hovertemplate="%{customdata[0]}<br>%{x:.0f} % and %{y:.0f} % of the best, "
             "mean of %{customdata[1]} cells<extra></extra>",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
-from engine.figures import COLOURS, NEUTRAL, ROW_HEIGHT, config_label, dress, escape
+from engine.figures import COLOURS, NEUTRAL, ROW_HEIGHT, config_label, dress, escaped
 from engine.figures_paired import PairInfo, capital, looks, side_name
 from engine.findings import listed
 from engine.grids import config_columns
@@ -58,6 +58,7 @@ def cost_info(found: Comparison, pairs: PairInfo) -> CostInfo:
 
 def cost_figure(info: CostInfo, method: str | None = None) -> go.Figure:
     """Minutes of the chosen config of each side, cell by cell."""
+    info = escaped(info)
     figure = go.Figure()
     for number, name in enumerate(info.pairs.names):
         points = [point for point in info.points if point.side == name]
@@ -134,7 +135,7 @@ def _run_name(run: dict[Any, Any]) -> str:
     """What its source calls the run, else its config."""
     for column in ("experiment", "config"):
         if isinstance(run.get(column), str):
-            return escape(str(run[column]))
+            return str(run[column])
     columns = config_columns(pd.DataFrame([run]))
     return config_label({name: run[name] for name in columns if not pd.isna(run[name])})
 
@@ -145,6 +146,7 @@ def _minutes(seconds: Any) -> float | None:
 
 def front_figure(info: FrontInfo) -> go.Figure:
     """A mark per run, outlined where nothing beats it; methods in their colours."""
+    info = escaped(info)
     figure = go.Figure()
     groups: dict[str, list[FrontPoint]] = {}
     for point in info.points:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import plotly.graph_objects as go
 
 from engine.exploration import View, cell_names, cell_noun, varying
-from engine.figures import COLOURS, config_label, dress, meaning
+from engine.figures import config_label, dress, escaped, method_colour
 from engine.findings import counted, listed
-from engine.records import Method, RunKind
 
 MOST_RANKS = 8
 
@@ -85,16 +84,15 @@ def _steps(points: Sequence[CoveragePoint], noun: str) -> str:
     return f"The first config covers {first:.0f} % of the {noun}, the first {enough} together {best:.0f} %"
 
 
-def coverage_figure(info: CoverageInfo, method: Method | str | None = None) -> go.Figure:
+def coverage_figure(info: CoverageInfo, method: str | None = None) -> go.Figure:
     """One bar per k, the share of cells that the first k configs cover."""
+    info = escaped(info)
     figure = go.Figure()
     if info.points:
         figure.add_bar(
             x=[str(point.k) for point in info.points],
             y=[point.covered for point in info.points],
-            marker_color=COLOURS[
-                meaning(RunKind.SHORTLIST, Method.FULL if method == "full" else Method.LORA)
-            ],
+            marker_color=method_colour(method),
             text=[f"{point.covered:.0f} %" for point in info.points],
             textangle=0,
             insidetextanchor="middle",

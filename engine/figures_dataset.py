@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from engine.exploration import View, cell_noun, varying
-from engine.figures import COLOURS, NEUTRAL, UNSEEN, config_label, dress, escape, metric_name
-from engine.figures_settings import colour
+from engine.figures import COLOURS, NEUTRAL, UNSEEN, config_label, dress, escaped, method_colour, metric_name
 from engine.findings import counted
 from engine.onedataset import FIRST, OneDataset
 
@@ -59,7 +58,7 @@ def dataset_info(view: View, found: OneDataset) -> DatasetInfo:
         if one.dev is not None
     )  # fmt: skip
     noun = "models" if cell_noun(view.grid.cells) == "models" else "datasets"
-    name = escape(str(found.cell.dataset if noun == "datasets" else found.cell.model))
+    name = str(found.cell.dataset if noun == "datasets" else found.cell.model)
     metric = metric_name(found.metric or "score")
     unit = "nats, less is better" if view.lower_is_better else "points"
     return DatasetInfo(
@@ -106,11 +105,13 @@ def _notes(found: OneDataset) -> tuple[str, ...]:
 
 def dataset_figure(info: DatasetInfo, method: str | None = None) -> go.Figure:
     """Dev scores with intervals from best to worst, test scores beside them, the floor as a line."""
+    info = escaped(info)
     figure = go.Figure()
     if info.points:
-        figure.add_trace(_scores(info.points, "dev", "Dev: selects", {"color": colour(method), "size": 8}))
+        filled = {"color": method_colour(method), "size": 8}
+        figure.add_trace(_scores(info.points, "dev", "Dev: selects", filled))
         if any(point.test is not None for point in info.points):
-            hollow = {"color": colour(method), "size": 8, "symbol": "circle-open"}
+            hollow = {**filled, "symbol": "circle-open"}
             figure.add_trace(_scores(info.points, "test", "Test: reports", hollow))
         figure.add_trace(_marked(info.points))
     for value, name, shade in (

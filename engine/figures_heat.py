@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from engine.coverage import Cell
 from engine.exploration import View, cell_names, cell_noun, varying
-from engine.figures import MAX_POINTS, config_label, dress, escape
+from engine.figures import MAX_POINTS, config_label, dress, escaped
 from engine.findings import counted
 
 MOST_COLUMNS = 40
@@ -51,7 +51,7 @@ def heat_info(view: View | None, most: int = MOST_COLUMNS) -> HeatInfo:
     points = tuple(
         _point(view, place, rank, order, settings) for place in places for rank in range(len(order))
     )
-    lines = tuple(escape(names[place]) + (" (left out)" if place in set(out) else "") for place in places)
+    lines = tuple(names[place] + (" (left out)" if place in set(out) else "") for place in places)
     return HeatInfo(_heat_finding(view, points), points, lines, len(order))
 
 
@@ -89,6 +89,7 @@ def _heat_finding(view: View, points: Sequence[HeatPoint]) -> str:
 
 def heat_figure(info: HeatInfo) -> go.Figure:
     """Configs by rank from left to right, a line for each cell, left-out ones in grey; points take clicks."""
+    info = escaped(info)
     figure = go.Figure()
     if info.points:
         out = [info.points[line * info.configs].left_out != "" for line in range(len(info.cells))]
@@ -163,7 +164,7 @@ def _words(point: HeatPoint) -> str:
     told = "failed" if point.state == FAILED else f"{point.share:.1f} % of the best dev score"
     if point.state == TOP:
         told += ": a top config"
-    return f"{told}<br>left out: {escape(point.left_out)}" if point.left_out else told
+    return f"{told}<br>left out: {point.left_out}" if point.left_out else told
 
 
 def cell_of(point: HeatPoint) -> Cell:

@@ -9,8 +9,8 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.exploration import View, cell_noun
-from engine.figures import NEUTRAL, ROW_HEIGHT, dress, setting
-from engine.figures_settings import colour, in_words, title_of
+from engine.figures import NEUTRAL, ROW_HEIGHT, dress, escaped, method_colour, setting
+from engine.figures_settings import in_words, title_of
 from engine.findings import listed
 from engine.importance import Importance
 from engine.records import Method
@@ -107,12 +107,13 @@ def _notes(found: Importance, noun: str) -> tuple[str, ...]:
 
 def importance_figure(info: ImportanceInfo, method: Method | str | None = None) -> go.Figure:
     """A bar per effect with its interval, a dot per dataset."""
+    info = escaped(info)
     figure = go.Figure()
     if info.points:
         names = [point.effect for point in info.points]
         figure.add_bar(
             x=[point.share for point in info.points], y=names, orientation="h",
-            marker_color=colour(method), opacity=0.85,
+            marker_color=method_colour(method), opacity=0.85,
             error_x=_errors(info.points),
             hovertext=[_sentence(point) for point in info.points], hoverinfo="text",
         )  # fmt: skip
@@ -201,6 +202,7 @@ def _depends(first: str, best: Sequence[str], second: str, columns: Sequence[str
 
 def interaction_figure(info: InteractionInfo) -> go.Figure:
     """A square for each pair of values, with its mean written in."""
+    info = escaped(info)
     figure = go.Figure()
     if info.names is not None:
         shares = [point.mean_share for point in info.points]

@@ -11,8 +11,8 @@ import plotly.graph_objects as go
 
 from engine.coverage import Matrix, score_grid
 from engine.exploration import View, cell_names, cell_noun, varying
-from engine.figures import MAX_TRACES, ROW_HEIGHT, config_label, dress, escape, setting
-from engine.figures_settings import colour, title_of
+from engine.figures import MAX_TRACES, ROW_HEIGHT, config_label, dress, escaped, method_colour, setting
+from engine.figures_settings import title_of
 from engine.findings import listed
 
 EPOCHS = "num_train_epochs"
@@ -73,9 +73,7 @@ def curves_info(view: View | None, by: str) -> CurvesInfo:
 def _points(value: object, part: pd.DataFrame) -> list[CurvePoint]:
     bounds = part.quantile([0.25, 0.5, 0.75])
     return [
-        CurvePoint(
-            escape(setting(value)), int(epoch), len(part), *(round(float(v), 4) for v in bounds[epoch])
-        )
+        CurvePoint(setting(value), int(epoch), len(part), *(round(float(v), 4) for v in bounds[epoch]))
         for epoch in part.columns
     ]
 
@@ -95,8 +93,9 @@ def _lowest(points: Sequence[CurvePoint], by: str) -> str:
 
 def curves_figure(info: CurvesInfo, method: str | None = None) -> go.Figure:
     """A line for each group through its medians, a band for its middle half."""
+    info = escaped(info)
     figure = go.Figure()
-    shade = colour(method)
+    shade = method_colour(method)
     for number, group in enumerate(dict.fromkeys(point.group for point in info.points)):
         points = [point for point in info.points if point.group == group]
         epochs = [point.epoch for point in points]
@@ -168,16 +167,17 @@ def _proxy(view: View, number: int, losses: Matrix, name: str) -> ProxyPoint | N
     share = float(view.shares[number, best])
     label = config_label(view.grid.configs[best], varying(view))
     top = share >= 1 - view.tolerance - 1e-12
-    return ProxyPoint(escape(name), label, round(float(losses[best]), 4), round(100 * share, 1), top)
+    return ProxyPoint(name, label, round(float(losses[best]), 4), round(100 * share, 1), top)
 
 
 def proxy_figure(info: ProxyInfo, method: str | None = None) -> go.Figure:
     """A bar for each cell: what the choice by loss reaches."""
+    info = escaped(info)
     figure = go.Figure()
     if info.points:
         figure.add_bar(
             x=[point.share for point in info.points], y=[point.cell for point in info.points],
-            orientation="h", marker_color=colour(method),
+            orientation="h", marker_color=method_colour(method),
             text=[f"{point.share:.0f} %" + (" top" if point.top else "") for point in info.points],
             insidetextanchor="end", textangle=0,
             customdata=[[point.config, point.dev_loss] for point in info.points],

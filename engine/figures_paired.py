@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from engine.exploration import cell_names, cell_noun
-from engine.figures import COLOURS, NEUTRAL, ROW_HEIGHT, config_label, dress, escape
+from engine.figures import COLOURS, NEUTRAL, ROW_HEIGHT, config_label, dress, escaped, method_colour
 from engine.findings import counted
 from engine.metrics import TITLES
 from engine.paired import Comparison, Pair, Side
@@ -17,7 +17,6 @@ from engine.records import Method
 
 PLAIN_WORDS = ("full fine-tuning", "other methods")
 METHOD_WORDS = {Method.LORA: "LoRA", Method.FULL: "full fine-tuning"}
-PLAIN = "#0072B2"
 
 
 def side_name(by: str, value: Any) -> str:
@@ -97,7 +96,7 @@ def _lines(pairs: Sequence[Pair]) -> list[str]:
     names = cell_names([pair.cell for pair in pairs])
     several = len({pair.machine for pair in pairs}) > 1
     return [
-        escape(f"{name}, {pair.machine}" if several and pair.machine else name)
+        f"{name}, {pair.machine}" if several and pair.machine else name
         for name, pair in zip(names, pairs, strict=True)
     ]
 
@@ -185,6 +184,7 @@ def _range(values: Sequence[int]) -> str:
 
 def pair_figure(info: PairInfo, method: str | None = None) -> go.Figure:
     """Left both scores of each cell, right their difference; intervals of 95 %."""
+    info = escaped(info)
     figure = make_subplots(rows=1, cols=2, shared_yaxes=True, horizontal_spacing=0.03)
     if info.points:
         for number in (0, 1):
@@ -201,8 +201,7 @@ def looks(info: PairInfo, number: int, method: str | None) -> dict[str, Any]:
     """Methods have their colours; two sizes or models have their method's, the first hollow."""
     if info.by == "method" and info.names[number] in COLOURS:
         return {"color": COLOURS[info.names[number]], "symbol": "circle"}
-    colour = COLOURS["full fine-tuning"] if method == Method.FULL else PLAIN
-    return {"color": colour, "symbol": "circle" if number else "circle-open"}
+    return {"color": method_colour(method), "symbol": "circle" if number else "circle-open"}
 
 
 def _side_trace(info: PairInfo, number: int, style: dict[str, Any]) -> go.Scatter:

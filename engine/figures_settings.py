@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from engine.exploration import View, varying
-from engine.figures import COLOURS, MAX_POINTS, config_label, dress, meaning, setting
+from engine.figures import MAX_POINTS, config_label, dress, escaped, method_colour, setting
 from engine.findings import listed
-from engine.records import Method, RunKind
+from engine.records import Method
 
 AXES = {
     "learning_rate": "Learning rate",
@@ -38,11 +38,6 @@ def title_of(name: str) -> str:
 def in_words(name: str) -> str:
     """A hyperparameter inside a sentence."""
     return title_of(name).removesuffix(" (rows)").lower()
-
-
-def colour(method: Method | str | None) -> str:
-    """The colour of a method; of all together that of LoRA."""
-    return COLOURS[meaning(RunKind.SHORTLIST, Method.FULL if method == "full" else Method.LORA)]
 
 
 class SlicePoint(NamedTuple):
@@ -113,6 +108,7 @@ def _ordered(view: View, name: str) -> bool:
 
 def slice_figure(info: SliceInfo, method: Method | str | None = None) -> go.Figure:
     """A panel for each hyperparameter, a box for each value."""
+    info = escaped(info)
     names = list(dict.fromkeys(point.hyperparameter for point in info.points))
     if not names:
         return dress(go.Figure(), info.title, 200)
@@ -122,7 +118,7 @@ def slice_figure(info: SliceInfo, method: Method | str | None = None) -> go.Figu
     for number, name in enumerate(names):
         place: dict[str, Any] = {"row": number // columns + 1, "col": number % columns + 1}
         points = [point for point in info.points if point.hyperparameter == name]
-        figure.add_trace(_box(points, colour(method)), **place)
+        figure.add_trace(_box(points, method_colour(method)), **place)
         figure.update_xaxes(title=title_of(name), type="category", **place)
     figure.update_yaxes(title=SHARE, col=1)
     return dress(figure, info.title, 120 + 260 * rows).update_layout(showlegend=False)
@@ -201,12 +197,13 @@ def _common(best: Sequence[ParallelPoint], names: Sequence[str], configs: int) -
 
 def parallel_figure(info: ParallelInfo, method: Method | str | None = None) -> go.Figure:
     """A line per config, grey to coloured by its mean share; the axes can be brushed."""
+    info = escaped(info)
     figure = go.Figure()
     if info.points:
         dimensions = [_axis(info, number) for number in range(len(info.names))]
         shares = [point.mean_share for point in info.points]
         dimensions.append({"label": "Mean share (%)", "values": shares})
-        line = {"color": shares, "colorscale": [[0, PALE], [1, colour(method)]], "showscale": False}
+        line = {"color": shares, "colorscale": [[0, PALE], [1, method_colour(method)]], "showscale": False}
         figure.add_parcoords(dimensions=dimensions, line=line)
     figure = dress(figure, info.title, 380)
     return figure.update_layout(margin={"l": 60, "r": 50, "t": figure.layout.margin.t + 30, "b": 20})

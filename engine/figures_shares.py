@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from engine.figures import COLOURS, NEUTRAL, RIVAL, UNSEEN, dress
+from engine.figures import COLOURS, NEUTRAL, RIVAL, UNSEEN, dress, escaped
 from engine.findings import counted
 from engine.rules import TITLES, Rule
 from engine.validation import LeaveOneOut
@@ -111,6 +111,7 @@ def _notes(found: LeaveOneOut) -> tuple[str, ...]:
 
 def share_figure(info: ShareInfo) -> go.Figure:
     """A line per rule with its intervals; the upper axis says what the first k of CBS cost."""
+    info = escaped(info)
     figure = go.Figure()
     rules = [rule for rule in Rule if any(point.rule == TITLES[rule] for point in info.points)]
     for number, rule in enumerate(rules):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from engine.figures import NEUTRAL, ROW_HEIGHT, dress, escape
+from engine.figures import NEUTRAL, ROW_HEIGHT, dress, escaped
 from engine.findings import listed
 from engine.similar import MEASURES, Likeness
 
@@ -40,24 +40,21 @@ def similar_info(name: str, found: Sequence[Likeness]) -> SimilarInfo:
     """Which dataset is nearest, and in what it differs."""
     near = [one for one in found if one.same_task]
     points = tuple(_point(one) for one in found)
-    mine = escape(name)
     if not near:
         tasks = listed(sorted({str(one.facts.task) for one in found})) or "no known dataset"
-        title = f"No dataset of this grid has the task of {mine}; it has {tasks}"
+        title = f"No dataset of this grid has the task of {name}; it has {tasks}"
         return SimilarInfo(title, title, ())
     first = near[0]
     like = "is most like" if first.doublings < FAR else "is nearest to, but unlike,"
-    finding = f"{escape(first.name)} {like} {mine}: the same task, {_told(first)}"
-    others = [escape(one.name) for one in near[1:3]]
-    title = f"Of {len(near)} datasets with the same task {escape(first.name)} is nearest"
+    finding = f"{first.name} {like} {name}: the same task, {_told(first)}"
+    others = [one.name for one in near[1:3]]
+    title = f"Of {len(near)} datasets with the same task {first.name} is nearest"
     return SimilarInfo(finding, title + (f", then {listed(others)}" if others else ""), points)
 
 
 def _point(one: Likeness) -> SimilarPoint:
     ratios = [round(one.ratios[m], 3) if m in one.ratios else None for m in MEASURES]
-    return SimilarPoint(
-        escape(one.name), str(one.facts.task), one.same_task, round(one.doublings, 2), *ratios
-    )
+    return SimilarPoint(one.name, str(one.facts.task), one.same_task, round(one.doublings, 2), *ratios)
 
 
 def _told(one: Likeness) -> str:
@@ -66,6 +63,7 @@ def _told(one: Likeness) -> str:
 
 def similar_figure(info: SimilarInfo) -> go.Figure:
     """A line per dataset of the same task, a mark per measure; 1 is the user's own."""
+    info = escaped(info)
     figure = go.Figure()
     points = [point for point in info.points if point.same_task]
     for measure, symbol in SYMBOLS.items():

@@ -105,7 +105,7 @@ def _mean(rows: pd.DataFrame, name: str) -> float | None:
 
 def _first(rows: pd.DataFrame, name: str) -> Any:
     known = rows[name].dropna() if name in rows else rows.iloc[:0]
-    return None if known.empty else known.iloc[0]
+    return known.tolist()[0] if len(known) else None
 
 
 def _reached(scores: list[ConfigScores], lower_is_better: bool) -> float | None:

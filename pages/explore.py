@@ -8,6 +8,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from pages import (
+    explore_chart,
     explore_compare,
     explore_curves,
     explore_dataset,
@@ -49,23 +50,28 @@ def _section() -> str:
 
 
 def _nothing(chosen: Chosen) -> None:
-    st.header("No result fits these filters", anchor=False)
+    explore_chart.heading("No result fits these filters")
     st.caption(
         words.plain(f"Grid {chosen.version} has nothing for {chosen.filters.sentence}. Set a filter to all.")
     )
 
 
 def _origin(chosen: Chosen) -> None:
-    """Whose results these are, where they are not ours."""
+    """Whose results these are, where they are not ours, and what a grid of ours still lacks."""
+    facts = chosen.grid.manifest
+    if not facts.get("complete", True):
+        here = f"{facts['present']:,} of {facts['expected']:,}"
+        st.caption(
+            words.plain(f"{chosen.version} is incomplete: {here} results; what is missing covers nothing.")
+        )
     if chosen.grid.provenance == "published":
-        facts = chosen.grid.manifest
         st.caption(words.plain(f"Published by others, not measured here. {facts['about']}"))
         st.caption(words.plain(facts["attribution"]))
 
 
 def _unranked(chosen: Chosen) -> None:
     """A table whose configs were not all run everywhere on purpose: no ranking is made of it."""
-    st.header(words.plain(f"The configs of {chosen.version} cannot be ranked"), anchor=False)
+    explore_chart.heading(f"The configs of {chosen.version} cannot be ranked")
     st.caption("It compares methods, memory and cost: see the section LoRA or full.")
 
 

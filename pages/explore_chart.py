@@ -36,6 +36,11 @@ def show(info: Info, draw: Callable[[Any], go.Figure], key: str, *, select: bool
     return event
 
 
+def heading(finding: str) -> None:
+    """What the section found, before its figures."""
+    st.header(words.plain(finding), anchor=False)
+
+
 def notes(sentences: Sequence[str]) -> None:
     """What a reader should know beside a figure, as one paragraph."""
     if sentences:

@@ -43,7 +43,7 @@ def models(chosen: Chosen) -> None:
     """Two models on the same datasets, never by a loss: tokenizers differ."""
     table = chosen.filters.over("model").apply(chosen.table)
     if chosen.grid.lower_is_better:
-        st.header("A loss per token compares within a model only", anchor=False)
+        explore_chart.heading("A loss per token compares within a model only")
         st.caption("Tokenizers differ, so the same text has another number of tokens in each model.")
         return
     _compared(chosen, "model", list(table["model"].value_counts().index), str)
@@ -69,7 +69,7 @@ def _pairs(chosen: Chosen, by: str, sides: tuple[Any, Any]) -> None:
         chosen.version, chosen.digest, chosen.filters.over(by), by, *sides, chosen.grid.lower_is_better
     )
     info = figures_paired.pair_info(found)
-    st.header(info.finding, anchor=False)
+    explore_chart.heading(info.finding)
     method = None if by == "method" else chosen.filters.method
     if info.points:
         explore_chart.show(info, lambda i: figures_paired.pair_figure(i, method), f"pairs_{by}")

@@ -15,7 +15,7 @@ def show(chosen: Chosen) -> None:
     view = chosen.view()
     method = chosen.filters.method
     proxy = figures_losses.proxy_info(view)
-    st.header(proxy.finding, anchor=False)
+    explore_chart.heading(proxy.finding)
     if view is None or not proxy.points:
         st.caption("Choose a grid that was measured here: it keeps the loss on the dev rows at every epoch.")
         return

@@ -23,7 +23,7 @@ def show(chosen: Chosen) -> None:
         key="explore_cell", bind="query-params", width=320,
     )  # fmt: skip
     found, info = _one(chosen, view, name)
-    st.header(info.finding, anchor=False)
+    explore_chart.heading(info.finding)
     method = chosen.filters.method
     explore_chart.show(info, lambda i: figures_dataset.dataset_figure(i, method), "dataset")
     explore_chart.notes(info.notes)

@@ -18,7 +18,7 @@ def show(chosen: Chosen) -> None:
     view = chosen.view()
     found = _importance(chosen.version, chosen.digest, chosen.filters, chosen.grid.lower_is_better)
     ranked = figures_importance.importance_info(view, found)
-    st.header(ranked.finding, anchor=False)
+    explore_chart.heading(ranked.finding)
     shared = view is not None and "run" in view.table and view.table["run"].duplicated().any()
     explore_chart.notes([*ranked.notes, *([SHARED] if shared else [])])
     method = chosen.filters.method

@@ -21,7 +21,7 @@ def show(chosen: Chosen) -> None:
     """The finding, what it rests on, the figures and the ranked table."""
     view = chosen.view()
     covered = figures_coverage.coverage_info(view)
-    st.header(covered.finding, anchor=False)
+    explore_chart.heading(covered.finding)
     if view is None:
         return
     _evidence(view)

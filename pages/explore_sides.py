@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine import figures_paired
-from pages import words
+from pages import explore_chart, words
 from pages.explore_data import Chosen
 
 
@@ -31,7 +31,7 @@ def choose(known: list[Any], by: str, title: Any) -> tuple[Any, Any] | None:
 def nothing(by: str, known: list[Any], chosen: Chosen) -> None:
     noun = {"method": "method", "train_size": "number of training rows", "model": "model"}[by]
     has = f"only {figures_paired.side_name(by, known[0])}" if known else f"no {noun}"
-    st.header(f"Only one {noun} here, so there is nothing to compare", anchor=False)
+    explore_chart.heading(f"Only one {noun} here, so there is nothing to compare")
     st.caption(
         words.plain(
             f"Grid {chosen.version} has {has} for {chosen.filters.over(by).sentence}. Choose another grid, "

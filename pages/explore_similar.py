@@ -19,7 +19,7 @@ def show(chosen: Chosen) -> None:
     """The user's dataset, its nearest, and their best configs."""
     mine = explore_mine.choose()
     if mine is None:
-        st.header("Which datasets of the grid are like yours?", anchor=False)
+        explore_chart.heading("Which datasets of the grid are like yours?")
         st.caption("Choose a dataset: nothing of it is stored with the grid.")
         return
     view = chosen.view("train_size")
@@ -28,7 +28,7 @@ def show(chosen: Chosen) -> None:
     facts = similar.facts(mine)
     found = similar.nearest(facts, known, {} if view is None else _sizes(view))
     info = figures_similar.similar_info(mine.name, found)
-    st.header(info.finding, anchor=False)
+    explore_chart.heading(info.finding)
     _told(mine, facts, chosen.version, [name for name in names if name not in known])
     if view is not None and info.points:
         explore_chart.show(info, figures_similar.similar_figure, "similar")

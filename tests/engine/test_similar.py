@@ -58,8 +58,14 @@ def test_the_finding_names_the_nearest_and_in_what_it_differs() -> None:
 def test_no_dataset_of_the_task_says_so() -> None:
     info = figures_similar.similar_info("<b>mine</b>", similar.nearest(MINE, {"q": OTHERS["answers"]}, {}))
 
-    assert info.finding == "No dataset of this grid has the task of &lt;b&gt;mine&lt;/b&gt;; it has qa"
-    assert not figures_similar.similar_figure(info).data
+    figure = figures_similar.similar_figure(info)
+
+    assert info.finding == "No dataset of this grid has the task of <b>mine</b>; it has qa"
+    assert (
+        figure.layout.title.text
+        == "No dataset of this grid has the task of &lt;b&gt;mine&lt;/b&gt;; it has qa"
+    )
+    assert not figure.data
 
 
 def test_facts_are_of_the_training_rows(tmp_path: Path) -> None:
