@@ -78,11 +78,15 @@ def rank_table(
     lower_is_better: bool = False,
     config_columns: Sequence[str] | None = None,
 ) -> RankedTable:
-    """Rank any table of results; raises TableError for one that cannot be ranked."""
+    """Rank any table of results; raises TableError for one that cannot be ranked.
+
+    Of a grid's own table the configs that were run as they are (defaults) play no part.
+    """
     table = tables.read(source, config_columns)
     single: list[GroupRanking] = []
     overall: list[GroupRanking] = []
-    for method, rows in table.frame.groupby("method", sort=True):
+    searched = table.frame["origin"] == grids.SEARCHED if "origin" in table.frame else slice(None)
+    for method, rows in table.frame[searched].groupby("method", sort=True):
         grid = score_grid(rows, table.config_columns, lower_is_better)
         for model in dict.fromkeys(cell.model for cell in grid.cells):
             ranking = rank_grid(grid.of_model(model), tolerance, lower_is_better)

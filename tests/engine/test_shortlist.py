@@ -69,6 +69,16 @@ def test_a_model_is_complete_when_its_own_configs_ran_in_all_its_cells() -> None
     assert (both["complete"], both["missing"]) == (False, 2)
 
 
+def test_configs_that_a_grid_ran_as_they_are_are_not_ranked() -> None:
+    same = {"dataset": "d", "model": "m", "method": "full"}
+    searched = {**same, "origin": "space", "learning_rate": 1e-3, "score": 0.4}
+    default = {**same, "origin": "default", "learning_rate": 2e-5, "score": 0.9}
+
+    (found, _) = rank_table(pd.DataFrame([searched, {**searched, "learning_rate": 3e-3}, default])).rankings
+
+    assert [entry.config["learning_rate"] for entry in found.ranking.entries] == [1e-3, 3e-3]
+
+
 @pytest.mark.filterwarnings("error")
 def test_the_first_config_of_each_published_model_has_its_least_loss() -> None:
     path = shared("published/tinker_sft_sweep.csv")
