@@ -55,6 +55,7 @@ PRELOADED: tuple[str, ...] = (
     "engine.evaluate",
     "engine.train",
     "jobs.grid",
+    "jobs.gridrun",
     "jobs.tasks",
 )
 
@@ -107,9 +108,9 @@ class ForkingWorker(Worker):
         super().main_work_horse(job, queue)
 
     def _record_lost(self) -> None:
-        from jobs import grid, tasks
+        from jobs import gridrun, tasks
 
-        lost_of = {queue.STUDIES: tasks.record_lost, queue.GRID: grid.record_lost}
+        lost_of = {queue.STUDIES: tasks.record_lost, queue.GRID: gridrun.record_lost}
         lost_of[self.queues[0].name](self.connection, settings_module.current())
 
 

@@ -15,7 +15,7 @@ from engine import grids, models
 from engine import settings as settings_module
 from engine.errors import BusyError, ConfigError, NotFoundError
 from engine.watch import StopMode
-from jobs import grid, gridboard, gridstatus, gridversions, queue
+from jobs import grid, gridboard, gridrun, gridstatus, gridversions, queue
 from jobs.gridboard import GridState
 from jobs.gridfiles import GridFiles
 from tests.jobs import gridsource
@@ -151,7 +151,7 @@ def test_a_grid_that_was_never_started_cannot_go_on(client: Redis, version: str)
 def test_a_running_grid_job_stands_still_while_a_study_wants_the_machine(client: Redis, source: Path) -> None:
     start(source)
     queue.enqueue(client, queue.STUDIES, "tests.jobs.toys.succeeds", "s-20260101-aaaaaa-01", "x")
-    training = threading.Thread(target=grid._signal(client, "t1"))
+    training = threading.Thread(target=gridrun._signal(client, "t1"))
 
     training.start()
     training.join(1.5)
@@ -167,7 +167,7 @@ def test_a_running_grid_job_stands_still_in_a_pause_and_is_discarded_by_a_stop(
     start(source)
     said: list[StopMode | None] = []
     grid.pause("t1")
-    training = threading.Thread(target=lambda: said.append(grid._signal(client, "t1")()))
+    training = threading.Thread(target=lambda: said.append(gridrun._signal(client, "t1")()))
 
     training.start()
     training.join(1.5)
@@ -185,7 +185,7 @@ def test_a_stopped_grid_leaves_nothing_in_the_queue_and_no_half_run(client: Redi
     (first, *_) = queue.waiting(client, queue.GRID)
     grid.stop("t1")
 
-    grid.run_one("t1", first)
+    gridrun.run_one("t1", first)
 
     assert queue.waiting(client, queue.GRID) == []
     assert gridboard.demanded_workers(client) == 0
@@ -247,7 +247,7 @@ def test_a_run_that_the_queue_gave_up_has_failed(client: Redis, source: Path) ->
     registry = queue.queue(client, queue.GRID).failed_job_registry
     registry.connection.zadd(registry.key, {first: 2_000_000_000})
 
-    grid.record_lost(client, settings_module.current())
+    gridrun.record_lost(client, settings_module.current())
 
     (failure,) = gridstatus.status("t1").failures
     assert failure.run == first
