@@ -113,6 +113,16 @@ def test_progress_is_said_in_percent_and_a_stop_ends_the_download(fake: FakeHub,
     assert hub.here(download) is None
 
 
+def test_a_download_ends_with_the_process_that_wanted_it(fake: FakeHub, download: Download) -> None:
+    fake.pause_seconds = 5.0
+    download.folder.mkdir(parents=True)
+    with hub._start(download) as child:
+        assert child.stdin is not None
+        child.stdin.close()  # as when the parent is killed
+
+        assert child.wait(timeout=30) == 1
+
+
 def test_two_processes_that_want_a_model_download_it_once(fake: FakeHub, download: Download) -> None:
     fake.pause_seconds = 0.02
     said: list[str] = []
