@@ -41,6 +41,7 @@ MAX_TRACES = 100
 ROW_HEIGHT = 34
 TITLE_WIDTH = 108  # characters of a title that fit a window of 800
 TITLE_LINE = 20
+BELOW = {"y": -0.18, "yanchor": "top"}
 
 
 def meaning(kind: RunKind, method: Method) -> str:
@@ -282,8 +283,11 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def dress(figure: go.Figure, title: str, height: int) -> go.Figure:
-    """The frame that all plots share; `height` is without the title's further lines."""
+def dress(figure: go.Figure, title: str, height: int, *, legend_below: bool = False) -> go.Figure:
+    """The frame that all plots share; `height` is without the title's further lines.
+
+    A legend of many entries goes below: in a narrow window it takes several lines.
+    """
     lines = textwrap.wrap(title, TITLE_WIDTH)
     further = TITLE_LINE * (len(lines) - 1)
     place = {"x": 0, "xanchor": "left", "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}}
@@ -291,6 +295,6 @@ def dress(figure: go.Figure, title: str, height: int) -> go.Figure:
         title={"text": "<br>".join(lines), "font": {"size": 15}, **place},
         height=height + further,
         margin={"l": 10, "r": 10, "t": 70 + further, "b": 10},
-        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "x": 0, **(BELOW if legend_below else {"y": 1, "yanchor": "bottom"})},
         showlegend=True,
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import plotly.graph_objects as go
 
 from engine.exploration import View, cell_noun, varying
-from engine.figures import COLOURS, NEUTRAL, UNSEEN, config_label, dress, escaped, method_colour, metric_name
+from engine.figures import COLOURS, UNSEEN, config_label, dress, escaped, method_colour, metric_name
 from engine.findings import counted
 from engine.onedataset import FIRST, OneDataset
 
@@ -29,7 +29,10 @@ class DatasetPoint(NamedTuple):
 
 
 class DatasetInfo(NamedTuple):
-    """All configs that finished, best dev score first; `floor` and `base` as the scores."""
+    """All configs that finished, best dev score first.
+
+    `floor` is the better of `base`, the untuned model, and a constant answer.
+    """
 
     finding: str
     title: str
@@ -114,9 +117,10 @@ def dataset_figure(info: DatasetInfo, method: str | None = None) -> go.Figure:
             hollow = {**filled, "symbol": "circle-open"}
             figure.add_trace(_scores(info.points, "test", "Test: reports", hollow))
         figure.add_trace(_marked(info.points))
+    constant = None if info.floor == info.base else info.floor
     for value, name, shade in (
-        (info.floor, "floor: the better of untuned and constant answers", NEUTRAL),
         (info.base, "untuned base", COLOURS["untuned base"]),
+        (constant, "constant answer", COLOURS["no model"]),
     ):
         if value is not None and info.points:
             figure.add_scatter(
@@ -126,7 +130,7 @@ def dataset_figure(info: DatasetInfo, method: str | None = None) -> go.Figure:
             )  # fmt: skip
     figure.update_xaxes(title="Configs, best dev score first", range=[0.2, len(info.points) + 0.8])
     figure.update_yaxes(title=info.axis)
-    return dress(figure, info.title, 430)
+    return dress(figure, info.title, 460, legend_below=True)
 
 
 def _scores(points: tuple[DatasetPoint, ...], split: str, name: str, marker: dict[str, Any]) -> go.Scatter:

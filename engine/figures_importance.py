@@ -124,7 +124,8 @@ def importance_figure(info: ImportanceInfo, method: Method | str | None = None) 
         ]
         figure.add_scatter(
             x=[x for x, _, _ in dots], y=[y for _, y, _ in dots], mode="markers",
-            marker={"color": NEUTRAL, "size": 6, "opacity": 0.8}, customdata=[u for _, _, u in dots],
+            marker={"color": NEUTRAL, "size": 8, "line": {"color": "#ffffff", "width": 1}},
+            customdata=[u for _, _, u in dots],
             hovertemplate="%{customdata}: %{x:.0f} % from %{y}<extra></extra>",
         )  # fmt: skip
     figure.update_xaxes(

@@ -114,7 +114,7 @@ def curves_figure(info: CurvesInfo, method: str | None = None) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(title="Epoch", dtick=1)
     figure.update_yaxes(title="Dev loss / least of its dataset (log)", type="log")
-    return dress(figure, info.title, 400)
+    return dress(figure, info.title, 430, legend_below=True)
 
 
 class ProxyPoint(NamedTuple):

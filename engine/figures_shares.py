@@ -124,7 +124,7 @@ def share_figure(info: ShareInfo) -> go.Figure:
         _minutes(figure, [point for point in info.points if point.rule == TITLES[Rule.CBS]])
     figure.update_layout(xaxis={"title": "k: configs that are trained", "dtick": 1})
     figure.update_yaxes(title="Share of the dev-selected best (%)")
-    return dress(figure, info.title, 500).update_layout(legend={"y": -0.16, "yanchor": "top"})
+    return dress(figure, info.title, 500, legend_below=True)
 
 
 def _oracle(share: float, most: int) -> go.Scatter:
