@@ -20,8 +20,8 @@ SIZES = (50, 100, 200, 500, 1000)
 NEXT = "admin_grid_next"
 
 
-def show() -> None:
-    """The form; behind the door."""
+def show(active: str | None) -> None:
+    """The form; behind the door. `active`: the grid that must be stopped before another one starts."""
     st.subheader("New grid", anchor=False)
     folder = settings.current().grid_source
     names = grids_engine.available(folder) if folder.is_dir() else ()
@@ -39,7 +39,7 @@ def show() -> None:
     )  # fmt: skip
     text = _form(names) if how == "Form" else _yaml(names)
     if text is not None:
-        _launch(text)
+        _launch(text, active)
 
 
 def _form(names: Sequence[str]) -> str | None:
@@ -120,7 +120,7 @@ def _yaml(names: Sequence[str]) -> str:
     return st.text_area("Spec", text, height=260, key="grid_yaml", label_visibility="collapsed")
 
 
-def _launch(text: str) -> None:
+def _launch(text: str, active: str | None) -> None:
     """The count, live, and the button that says what it will do; or what is wrong."""
     try:
         spec = parse_spec(text)

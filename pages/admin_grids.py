@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from engine.records import Method
 from jobs import grid, gridstatus
 from jobs.gridboard import GridState
 from jobs.gridstatus import GridStatus
@@ -20,11 +21,13 @@ COLOURS: dict[GridState, Literal["blue", "orange", "gray", "green"]] = {
     GridState.FINISHED: "green",
 }
 FAILURES_SHOWN = 200
+WIDTH = 140
 
 
 def show() -> None:
     """One grid, live; then the door, behind which a new one is defined."""
-    names = [found.version for found in gridstatus.all_grids()]
+    grids = gridstatus.all_grids()
+    names = [found.version for found in grids]
     if names:
         version = names[0]
         if admin_grid_form.NEXT in st.session_state:
@@ -40,7 +43,7 @@ def show() -> None:
         )
     st.divider()
     if admin_access.door():
-        admin_grid_form.show()
+        admin_grid_form.show(next((found.version for found in grids if found.state.is_active), None))
 
 
 @st.fragment(run_every=LIVE_SECONDS)
@@ -120,7 +123,7 @@ def _matrix(found: GridStatus) -> None:
         )
         rows.setdefault(cell.dataset, {})[column] = 100 * cell.ended / cell.runs
     table = pd.DataFrame.from_dict(rows, orient="index")
-    bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100)
+    bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=WIDTH)
     st.subheader("Trainings that have ended, by cell", anchor=False)
     config: dict[str, Any] = dict.fromkeys(table.columns, bar)
     st.dataframe(table, column_config=config, key="grid_matrix", height="content")

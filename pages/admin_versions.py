@@ -10,13 +10,15 @@ from typing import Any
 import streamlit as st
 
 from engine import exchange, figures, grids
-from engine.griddiff import MethodDiff
+from engine.findings import counted
+from engine.griddiff import MethodDiff, Side
 from jobs import gridstatus, gridversions
 from pages import admin_access, words
 
 KS = (1, 2, 3, 4, 8)
 NEXT = "admin_version_next"
-NOTHING = "none"
+NOTHING, UNRANKED = "-", "not ranked"
+USUAL_K = 4
 MEANING = (
     "Covered: the share of cells in which at least one of the first configs is a top config. Of best: on "
     "each dataset left out, the share of the best test score that they reach; it needs two datasets."
@@ -110,9 +112,10 @@ def _difference(changes: list[MethodDiff], old: str | None, new: str) -> None:
         st.markdown(f"**{words.plain(change.model)}, {words.method(change.method)}**")
         if change.after is None:
             st.warning(
-                words.plain(f"{new} did not train this: used, it leaves it without a measured shortlist.")
+                words.plain(f"{new} did not train this: in use, it would give it no measured shortlist.")
             )
             continue
+        st.text(_sentence(change, old))
         left, right = st.columns([2, 3], gap="large")
         with left:
             st.dataframe(_by_k(change, old, new), hide_index=True, key=f"diff_{change.model}_{change.method}")
@@ -120,6 +123,20 @@ def _difference(changes: list[MethodDiff], old: str | None, new: str) -> None:
             st.dataframe(
                 _ranks(change), hide_index=True, key=f"ranks_{change.model}_{change.method}", height="content"
             )
+
+
+def _sentence(change: MethodDiff, old: str | None) -> str:
+    """What it means for a study with the usual number of configs, or with all that there are."""
+    assert change.after is not None
+    k = min(USUAL_K, len(change.after.coverage))
+    text = f"With {counted(k, 'config')}: {_reached(change.after, k)}"
+    return f"{text}." if change.before is None else f"{text}. In {old}: {_reached(change.before, k)}."
+
+
+def _reached(side: Side, k: int) -> str:
+    share = _percent(side.shares, k)
+    unseen = f"{share} of the best" if share != NOTHING else "too few datasets to say how near the best"
+    return f"{_percent(side.coverage, k)} of the cells covered, {unseen}"
 
 
 def _by_k(change: MethodDiff, old: str | None, new: str) -> list[dict[str, Any]]:
@@ -135,14 +152,15 @@ def _by_k(change: MethodDiff, old: str | None, new: str) -> list[dict[str, Any]]
 
 
 def _percent(values: Sequence[float], k: int) -> str:
+    """A dash where there are fewer configs, or too few datasets to leave one out."""
     return f"{100 * values[k - 1]:.1f} %" if k <= len(values) else NOTHING
 
 
 def _ranks(change: MethodDiff) -> list[dict[str, str]]:
     return [
         {
-            "Rank before": NOTHING if entry.before is None else str(entry.before),
-            "Rank after": NOTHING if entry.after is None else str(entry.after),
+            "Rank before": UNRANKED if entry.before is None else str(entry.before),
+            "Rank after": UNRANKED if entry.after is None else str(entry.after),
             "Config": figures.config_label(entry.config),
         }
         for entry in change.ranks
