@@ -153,7 +153,7 @@ def _marks(info: HeatInfo) -> go.Scatter:
         },
         selected={"marker": {"opacity": 1}},
         unselected={"marker": {"opacity": 1}},
-        customdata=[[number, point.config, _words(point)] for number, point in enumerate(info.points)],
+        customdata=[[identity(point), point.config, _words(point)] for point in info.points],
         hovertemplate="%{y}<br>rank %{x}: %{customdata[1]}<br>%{customdata[2]}<extra></extra>",
     )
 
@@ -165,6 +165,11 @@ def _words(point: HeatPoint) -> str:
     if point.state == TOP:
         told += ": a top config"
     return f"{told}<br>left out: {point.left_out}" if point.left_out else told
+
+
+def identity(point: HeatPoint) -> str:
+    """Which config in which cell: what a click answers, also after the filters have changed."""
+    return "|".join(map(str, (point.config, point.model, point.dataset, point.train_size)))
 
 
 def cell_of(point: HeatPoint) -> Cell:

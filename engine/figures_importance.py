@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from engine.exploration import View, cell_noun
@@ -56,6 +57,12 @@ def importance_info(view: View | None, found: Importance | None) -> ImportanceIn
     by_unit = tuple(tuple(round(100 * share, 1) for share in effect.by_unit) for effect in effects)
     noun = cell_noun([view.grid.cells[number] for number in view.counted])
     return ImportanceInfo(_first_two(found), _ends(found), points, found.units, by_unit, _notes(found, noun))
+
+
+def importance_numbers(info: ImportanceInfo) -> pd.DataFrame:
+    """The numbers behind bars and dots, a column for each dataset (or model)."""
+    table = pd.DataFrame(info.points, columns=list(ImportancePoint._fields))
+    return table.join(pd.DataFrame(info.by_unit, columns=list(info.units), index=table.index))
 
 
 def _effect(names: Sequence[str]) -> str:

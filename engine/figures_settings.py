@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
@@ -178,6 +179,13 @@ def parallel_info(view: View | None) -> ParallelInfo:
     points.sort(key=lambda point: -point.mean_share)
     best = points[:BEST_CONFIGS]
     return ParallelInfo(_common(best, names, len(points)), tuple(points[:MAX_POINTS]), names)
+
+
+def parallel_numbers(info: ParallelInfo) -> pd.DataFrame:
+    """The numbers behind the lines, a column for each setting."""
+    table = pd.DataFrame(info.points, columns=list(ParallelPoint._fields))
+    settings = pd.DataFrame(table.pop("settings").tolist(), columns=list(info.names), index=table.index)
+    return table.join(settings)
 
 
 def _common(best: Sequence[ParallelPoint], names: Sequence[str], configs: int) -> str:

@@ -26,13 +26,20 @@ class Info(Protocol):
     def points(self) -> Sequence[Any]: ...
 
 
-def show(info: Info, draw: Callable[[Any], go.Figure], key: str, *, select: bool = False) -> Any:
-    """Draw a figure with its downloads; `select`: answers what was clicked."""
+def show(
+    info: Info,
+    draw: Callable[[Any], go.Figure],
+    key: str,
+    *,
+    select: bool = False,
+    numbers: pd.DataFrame | None = None,
+) -> Any:
+    """Draw a figure with its downloads; `select`: answers what was clicked. `numbers`: else the points."""
     options: dict[str, Any] = {"on_select": "rerun", "selection_mode": "points"} if select else {}
     with st.container(key=f"figure_{key}", gap="xsmall"):
         event = st.plotly_chart(draw(info), key=key, alt=info.title, config=_config(key), **options)
         if info.points:
-            downloads(pd.DataFrame(info.points), key)
+            downloads(pd.DataFrame(info.points) if numbers is None else numbers, key)
     return event
 
 

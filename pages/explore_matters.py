@@ -23,7 +23,12 @@ def show(chosen: Chosen) -> None:
     explore_chart.notes([*ranked.notes, *([SHARED] if shared else [])])
     method = chosen.filters.method
     if ranked.points:
-        explore_chart.show(ranked, lambda i: figures_importance.importance_figure(i, method), "importance")
+        explore_chart.show(
+            ranked,
+            lambda i: figures_importance.importance_figure(i, method),
+            "importance",
+            numbers=figures_importance.importance_numbers(ranked),
+        )
         pair = figures_importance.interaction_info(found)
         explore_chart.show(pair, figures_importance.interaction_figure, "interaction")
     by_value = figures_settings.slice_info(view)
@@ -36,7 +41,12 @@ def show(chosen: Chosen) -> None:
             )
         )
     lines = figures_settings.parallel_info(view)
-    explore_chart.show(lines, lambda i: figures_settings.parallel_figure(i, method), "parallel")
+    explore_chart.show(
+        lines,
+        lambda i: figures_settings.parallel_figure(i, method),
+        "parallel",
+        numbers=figures_settings.parallel_numbers(lines),
+    )
     st.caption("Drag along an axis to keep the configs that pass there; click the axis to let go.")
 
 

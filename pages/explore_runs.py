@@ -9,7 +9,7 @@ import streamlit as st
 
 from engine import exploration, figures_heat, grids
 from engine.exploration import View
-from engine.figures import config_label
+from engine.figures import config_label, escaped
 from engine.figures_heat import HeatInfo
 from engine.records import Score
 from pages import explore_chart, words
@@ -17,13 +17,13 @@ from pages import explore_chart, words
 
 def of_click(view: View, info: HeatInfo, event: Any) -> None:
     """The runs of the cell that was clicked; before that, how to get there."""
-    picked = [point["customdata"][0] for point in event.selection.points if "customdata" in point]
     if not info.points:
         return
-    if not picked or picked[0] >= len(info.points):
+    picked = {row["customdata"][0] for row in event.selection.points if "customdata" in row}
+    point = next((point for point in info.points if figures_heat.identity(escaped(point)) in picked), None)
+    if point is None:
         st.caption("Click a square to open its runs.")
         return
-    point = info.points[picked[0]]
     config = view.ranking.entries[point.rank - 1].config
     runs = exploration.runs_of(view, config, figures_heat.cell_of(point))
     name = exploration.cell_names([figures_heat.cell_of(point)])[0]

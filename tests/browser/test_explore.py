@@ -92,7 +92,7 @@ def test_every_section_shows_its_figures_with_a_finding_each(
         assert all(re.search(r"\w", title) for title in titles), section
         assert window.get_by_role("alert").count() == 0, section
         assert window.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), section
-        if setting == 0:
+        if setting == 0 and figures[0] and section != "Overview":  # the plain page is explore-*.png
             name = section.lower().replace(" ", "-")
             window.screenshot(path=screenshots / f"explore-{name}-{width}.png")
 

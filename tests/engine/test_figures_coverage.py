@@ -64,7 +64,7 @@ def test_every_mark_can_be_clicked_and_hovers_in_words() -> None:
 
     marks = figure.data[-1]
     assert len(marks.x) == 9
-    assert [row[0] for row in marks.customdata] == list(range(9))
+    assert len({row[0] for row in marks.customdata}) == 9
     assert "100.0 % of the best dev score: a top config" in {row[2] for row in marks.customdata}
 
 

@@ -76,6 +76,19 @@ def test_parallel_lines_tell_what_the_best_have_in_common() -> None:
     assert info.points[0].mean_share == 100
 
 
+def test_the_numbers_behind_have_a_column_for_each_setting_and_each_dataset() -> None:
+    view = interacting()
+    lines = figures_settings.parallel_numbers(figures_settings.parallel_info(view))
+    bars = figures_importance.importance_numbers(
+        figures_importance.importance_info(view, importance.importance(view))
+    )
+
+    assert list(lines.columns) == ["config", "mean_share", "cells_run", "learning_rate", "num_train_epochs"]
+    assert list(lines.iloc[0])[1:] == [100, 4, 1e-3, 3]
+    assert list(bars.columns[-4:]) == ["a", "b", "c", "d"]
+    assert bars.iloc[0]["a"] == 71.4
+
+
 def test_every_config_of_the_best_five_alike_says_all() -> None:
     frame = table(lambda rate, epochs, name: 0.9 if epochs == 3 else 0.1)
     ranks = [frame.assign(lora_r=r, lora_alpha=16) for r in (4, 8, 16)]

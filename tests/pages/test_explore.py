@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from streamlit.testing.v1 import AppTest
 
 from engine import grids
 from engine.artifacts import Artifacts
+from jobs import predictions
+from pages import explore_chart
 from tests.pages.conftest import finished_study, opened, texts
 
 SHIPPED = Path(__file__).resolve().parents[2] / "grids" / "v1"
@@ -163,4 +166,24 @@ def test_a_file_that_is_no_dataset_is_refused_in_a_sentence(v1: Path, app: AppTe
     app.file_uploader(key="explore_file").upload("rows.csv", b"text,label\n", "text/csv").run()
 
     assert len(app.error) == 1
+    assert not app.exception
+
+
+@pytest.mark.parametrize("section", ["Overview", "What matters", "LoRA or full", "Curves", "One dataset"])
+def test_the_numbers_behind_every_figure_can_be_taken_away(
+    section: str, v1: Path, app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[pd.DataFrame] = []
+
+    def take(numbers: pd.DataFrame, key: str, note: str = "") -> None:
+        for suffix in (".csv", ".parquet"):
+            assert predictions.encode(numbers, suffix), key
+        taken.append(pd.read_csv(io.BytesIO(predictions.encode(numbers, ".csv"))))
+
+    monkeypatch.setattr(explore_chart, "downloads", take)
+
+    opened(app, "explore", explore_section=section)
+
+    assert taken
+    assert all(len(table) for table in taken)
     assert not app.exception
