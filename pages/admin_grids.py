@@ -118,9 +118,8 @@ def _matrix(found: GridStatus) -> None:
         return
     rows: dict[str, dict[str, Any]] = {}
     for cell in found.cells:
-        column = (
-            f"{cell.model.removeprefix('shortlist-')}, {words.method(cell.method)}, {cell.train_size} rows"
-        )
+        method = "LoRA" if cell.method is Method.LORA else "full"
+        column = f"{cell.model.removeprefix('shortlist-')}, {method}, {cell.train_size} rows"
         rows.setdefault(cell.dataset, {})[column] = 100 * cell.ended / cell.runs
     table = pd.DataFrame.from_dict(rows, orient="index")
     bar = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=WIDTH)
