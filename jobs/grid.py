@@ -40,7 +40,10 @@ def start(spec_text: str, source: Path, workers: int | None = None) -> str:
     spec, settings = parse_spec(spec_text), settings_module.current()
     client, files = queue.require(settings), GridFiles(settings, spec.version)
     if not source.is_dir():
-        raise ConfigError(f"{source} must be a folder with a folder for each dataset, but there is none.")
+        raise ConfigError(
+            f"{source} must be a folder with a folder for each dataset, but there is none. "
+            "Name another one with --source."
+        )
     count = stack.grid_worker_count(settings) if workers is None else workers
     with _door(settings):
         _refuse(client, spec.version)
