@@ -136,6 +136,7 @@ OF_OTHERS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("section", "version"), OF_OTHERS)
 def test_tables_of_others_open_in_every_section_and_name_their_source(
     section: str, version: str, app: AppTest, monkeypatch: pytest.MonkeyPatch
@@ -169,6 +170,7 @@ def test_a_file_that_is_no_dataset_is_refused_in_a_sentence(v1: Path, app: AppTe
     assert not app.exception
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("section", ["Overview", "What matters", "LoRA or full", "Curves", "One dataset"])
 def test_the_numbers_behind_every_figure_can_be_taken_away(
     section: str, v1: Path, app: AppTest, monkeypatch: pytest.MonkeyPatch
