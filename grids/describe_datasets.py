@@ -1,4 +1,4 @@
-"""Write what the grids' datasets are like: python grids/describe_datasets.py --source ../shared/datasets
+"""Write what the grids' datasets are like: python -m grids.describe_datasets --source ../shared/datasets
 
 grids/datasets.json holds figures only (task, rows, labels, median words): "datasets like mine" reads it.
 """
