@@ -173,12 +173,11 @@ def cell_noun(cells: Sequence[Cell]) -> str:
 
 def runs_of(view: View, config: dict[str, Any], cell: Cell) -> pd.DataFrame:
     """The table's rows of one config in one cell: its seeds."""
-    return of_config(rows_of(view, cell), view.columns, config)
+    return of_config(rows_of(view.table, cell), view.columns, config)
 
 
-def rows_of(view: View, cell: Cell) -> pd.DataFrame:
-    """The table's rows of one cell."""
-    rows = view.table
+def rows_of(rows: pd.DataFrame, cell: Cell) -> pd.DataFrame:
+    """Those of one cell."""
     for name in ("model", "dataset", "train_size"):
         if name in rows and getattr(cell, name) is not None:
             rows = rows[rows[name] == getattr(cell, name)]

@@ -53,7 +53,7 @@ def one_dataset(view: View, cell: Cell) -> OneDataset:
     others = _ranked_without(view, cell)
     ranks = {name: rank for rank, name in enumerate(others, 1)}
     ran = [c for c, was_run in zip(view.grid.configs, view.grid.ran[number], strict=True) if was_run]
-    known = rows_of(view, cell)
+    known = rows_of(view.table, cell)
     rows = {key(config): of_config(known, view.columns, config) for config in ran}
     scores = [
         _scores(config, rows[key(config)], _is_top(view, number, config), ranks.get(key(config)))

@@ -98,7 +98,7 @@ def compare(
         if not lacking:
             pairs.append(_pair(cell, machine, part, [found[first], found[second]], lower_is_better))
     units = _by_unit(pairs)
-    mean, low, high = _mean(list(units.values()))
+    mean, low, high = mean_over_units(list(units.values()))
     ratios = {name: _ratio(table, by, first, second, cells, name) for name in COSTS}
     return Comparison(
         by, first, second, tuple(pairs), tuple(unpaired), mean, low, high, len(units), ratios, split,
@@ -195,8 +195,8 @@ def _by_unit(pairs: Sequence[Pair]) -> dict[str, float]:
     return {str(name): float(value) for name, value in found.items()}
 
 
-def _mean(values: Sequence[float]) -> tuple[float | None, float | None, float | None]:
-    """Over units, with a percentile bootstrap over them."""
+def mean_over_units(values: Sequence[float]) -> tuple[float | None, float | None, float | None]:
+    """The mean with a percentile bootstrap over the units, such as datasets; no interval for a few."""
     if not values:
         return None, None, None
     data = np.asarray(values)

@@ -46,11 +46,16 @@ def results(version: str, digest: str) -> pd.DataFrame:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the grid")
+def defaults(version: str, digest: str) -> pd.DataFrame:
+    """The results of configs that were run as they are."""
+    return grids.load_defaults(version)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading the grid")
 def with_defaults(version: str, digest: str) -> pd.DataFrame:
     """The same and the configs that were run as they are: no ranking holds those."""
-    defaults = grids.load_defaults(version)
-    searched = results(version, digest)
-    return searched if defaults.empty else pd.concat([searched, defaults])
+    searched, others = results(version, digest), defaults(version, digest)
+    return searched if others.empty else pd.concat([searched, others])
 
 
 @st.cache_resource(max_entries=64, show_spinner="Ranking the configs")

@@ -28,7 +28,7 @@ def show(chosen: Chosen) -> None:
     explore_chart.show(info, lambda i: figures_dataset.dataset_figure(i, method), "dataset")
     explore_chart.notes(info.notes)
     st.subheader("All runs", anchor=False)
-    runs = exploration.rows_of(view, found.cell)
+    runs = exploration.rows_of(view.table, found.cell)
     runs = runs.sort_values("score", ascending=view.lower_is_better)
     explore_runs.table(runs, view.lower_is_better, "runs")
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from engine import exploration, figures_coverage, figures_heat, figures_shares
+from engine import exploration, figures_coverage, figures_defaults, figures_heat, figures_shares
 from engine.exploration import Filters, View, cell_noun, varying
 from engine.figures import config_label
 from engine.validation import LeaveOneOut
@@ -33,10 +33,20 @@ def show(chosen: Chosen) -> None:
     )
     explore_chart.show(shares, figures_shares.share_figure, "shares")
     explore_chart.notes(shares.notes)
+    _defaults(chosen, view)
     _table(view)
     heat = figures_heat.heat_info(view)
     event = explore_chart.show(heat, figures_heat.heat_figure, "heat", select=True)
     explore_runs.of_click(view, heat, event)
+
+
+def _defaults(chosen: Chosen, view: View) -> None:
+    """Configs that are run as they are, where the grid has them."""
+    results = chosen.filters.apply(explore_data.defaults(chosen.version, chosen.digest))
+    info = figures_defaults.defaults_info(view, results)
+    if info.points:
+        explore_chart.show(info, figures_defaults.defaults_figure, "defaults")
+        explore_chart.notes(info.notes)
 
 
 @st.cache_data(max_entries=64, show_spinner="Leaving one dataset out at a time")
