@@ -134,6 +134,8 @@ def _sentence(change: MethodDiff, old: str | None) -> str:
 
 
 def _reached(side: Side, k: int) -> str:
+    if not side.cells:
+        return "no cell counts, for in none a config is clearly above the floor"
     share = _percent(side.shares, k)
     unseen = f"{share} of the best" if share != NOTHING else "too few datasets to say how near the best"
     return f"{_percent(side.coverage, k)} of the cells covered, {unseen}"
@@ -145,7 +147,7 @@ def _by_k(change: MethodDiff, old: str | None, new: str) -> list[dict[str, Any]]
     for k in KS:
         row: dict[str, Any] = {"Configs": k}
         for name, side in ((old or "before", change.before), (new, change.after)):
-            row[f"Covered, {name}"] = _percent(side.coverage if side else (), k)
+            row[f"Covered, {name}"] = _percent(side.coverage if side and side.cells else (), k)
             row[f"Of best, {name}"] = _percent(side.shares if side else (), k)
         rows.append(row)
     return rows

@@ -10,10 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from engine import grids, models
 from engine import settings as settings_module
+from engine.griddiff import MethodDiff, Side
+from engine.records import Method
 from jobs import admin, grid, gridboard, gridstatus, queue
 from jobs.gridboard import Ended, GridState
 from jobs.gridfiles import GridFiles
-from pages import words
+from pages import admin_versions, words
 from tests.engine import gridfiles
 from tests.jobs import gridsource
 from tests.pages.conftest import opened, texts
@@ -176,3 +178,21 @@ def test_storage_shows_what_would_be_removed_before_it_is(client: Redis, app: Ap
     assert list(app.dataframe[1].value["If removed"]) == ["Made again when asked for."]
     assert "clean_up_confirm" not in keys(app)
     assert not app.exception
+
+
+def test_a_version_without_a_cell_that_counts_covers_nothing_rather_than_0_percent() -> None:
+    empty = Side("v2", cells=0, configs=3, coverage=(0.0, 0.0), shares=())
+    full = Side("v1", cells=4, configs=3, coverage=(0.5, 0.75), shares=(0.8, 0.9))
+    change = MethodDiff("m", Method.FULL, full, empty, ())
+
+    assert admin_versions._sentence(change, "v1") == (
+        "With 2 configs: no cell counts, for in none a config is clearly above the floor. "
+        "In v1: 75.0 % of the cells covered, 90.0 % of the best."
+    )
+    assert admin_versions._by_k(change, "v1", "v2")[1] == {
+        "Configs": 2,
+        "Covered, v1": "75.0 %",
+        "Of best, v1": "90.0 %",
+        "Covered, v2": "-",
+        "Of best, v2": "-",
+    }
