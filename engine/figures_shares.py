@@ -22,6 +22,7 @@ LINES = {
     Rule.DEFAULT: (COLOURS["default config"], "solid"),
 }
 SHIFT = 0.05
+UPPER_AXIS = 30  # pixels of its title
 
 
 class SharePoint(NamedTuple):
@@ -85,7 +86,7 @@ def _finding(points: tuple[SharePoint, ...], unit: str) -> str:
     own = (TITLES[Rule.CBS], TITLES[Rule.CBS_APART], TITLES[Rule.RANDOM], TITLES[Rule.DEFAULT])
     others = [point for point in points if point.k == shown.k and point.rule not in own]
     random = [point for point in points if point.k == shown.k and point.rule == TITLES[Rule.RANDOM]]
-    best = [max(others, key=lambda point: point.share)] if others else []
+    best = sorted(others, key=lambda p: (-round(p.share, 1), p.rule != TITLES[Rule.BEST_AVERAGE]))[:1]
     return ", ".join([text, *(f"{point.rule} {point.share:.1f} %" for point in (*best, *random))])
 
 
@@ -124,7 +125,8 @@ def share_figure(info: ShareInfo) -> go.Figure:
         _minutes(figure, [point for point in info.points if point.rule == TITLES[Rule.CBS]])
     figure.update_layout(xaxis={"title": "k: configs that are trained", "dtick": 1})
     figure.update_yaxes(title="Share of the dev-selected best (%)")
-    return dress(figure, info.title, 500, legend_below=True)
+    figure = dress(figure, info.title, 500 + UPPER_AXIS, legend_below=True)
+    return figure.update_layout(margin={"t": figure.layout.margin.t + UPPER_AXIS})
 
 
 def _oracle(share: float, most: int) -> go.Scatter:

@@ -20,7 +20,7 @@ GRIDS = Path(__file__).resolve().parents[2] / "grids"
 DOUBLED = "doubled"
 # section: the figures that the shipped first grid has, those of one with two models and sizes, of tinker-sft
 SECTIONS = {
-    "Overview": (3, 3, 3),
+    "Overview": (3, 4, 3),
     "What matters": (4, 4, 4),
     "LoRA or full": (2, 2, 0),
     "Rows": (0, 3, 0),
@@ -46,10 +46,12 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def doubled(served_home: Path) -> Path:
-    """The first grid as if it had been run with two models and two sizes, published on this machine."""
+    """The first grid as if it had two models, two sizes and a peer's default, published on this machine."""
     results = pd.read_parquet(GRIDS / "v1" / "results.parquet")
     sizes = [results.assign(train_size=size) for size in (100, 1000)]
     both = pd.concat([part.assign(model=model) for part in sizes for model in ("shortlist-tiny-4m", "other")])
+    worst = both[(both["learning_rate"] == 1e-3) & (both["num_train_epochs"] == 1)]
+    both = pd.concat([both.assign(origin="space"), worst.assign(origin="unsloth", learning_rate=2e-4)])
     folder = served_home / "grids" / DOUBLED
     folder.mkdir(parents=True)
     both.to_parquet(folder / "results.parquet")
