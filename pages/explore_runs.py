@@ -25,10 +25,11 @@ def of_click(view: View, info: HeatInfo, event: Any) -> None:
         st.caption("Click a square to open its runs.")
         return
     config = view.ranking.entries[point.rank - 1].config
-    runs = exploration.runs_of(view, config, figures_heat.cell_of(point))
-    name = exploration.cell_names([figures_heat.cell_of(point)])[0]
+    cell = figures_heat.cell_of(point)
+    runs = exploration.runs_of(view, config, cell)
+    names = dict(zip(view.grid.cells, exploration.cell_names(view.grid.cells), strict=True))
     with st.container(border=True, key="clicked"):
-        st.markdown(f"**{words.plain(f'Rank {point.rank} on {name}: {point.config}')}**")
+        st.markdown(f"**{words.plain(f'Rank {point.rank} on {names[cell]}: {point.config}')}**")
         if runs.empty:
             st.caption("This config was not run here.")
         else:
