@@ -59,10 +59,7 @@ def make(request: PlanRequest) -> Plan:
     chosen = shortlist.recommend(model, request.method, request.k, exclude=excluded)
     study_id = new_study_id()
     specs = tuple(_numbered(request, chosen, metric, study_id))
-    if len(specs) > MOST_RUNS:
-        raise ConfigError(
-            f"A study has at most {MOST_RUNS} runs, but this one has {len(specs)}. Choose fewer."
-        )
+    check_number(len(specs))
     return Plan(_study(request, chosen, metric, study_id, specs), specs, chosen, model)
 
 
@@ -70,6 +67,19 @@ def new_study_id() -> str:
     """s-YYYYMMDD-xxxxxx."""
     tail = "".join(secrets.choice(_ALPHABET) for _ in range(6))
     return f"s-{time.strftime('%Y%m%d', time.gmtime())}-{tail}"
+
+
+def checked(config: Config, method: Method) -> Config:
+    """The config; raises ConfigError when it is for the other method than the study's."""
+    if config.method != method:
+        raise ConfigError(f"The config '{config.label}' is for {config.method}, the study for {method}.")
+    return config
+
+
+def check_number(runs: int) -> None:
+    """Raises ConfigError above MOST_RUNS."""
+    if runs > MOST_RUNS:
+        raise ConfigError(f"A study has at most {MOST_RUNS} runs, but this one has {runs}. Choose fewer.")
 
 
 def _check(request: PlanRequest, model: BaseModel) -> None:
@@ -85,10 +95,7 @@ def _check(request: PlanRequest, model: BaseModel) -> None:
     if request.template is not None:
         prompts.check_template(request.template, request.dataset.task)
     for config in request.custom:
-        if config.method != request.method:
-            raise ConfigError(
-                f"The config '{config.label}' is for {config.method}, the study for {request.method}."
-            )
+        checked(config, request.method)
     request.dataset.train_subset(request.train_size, request.seed)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from redis import Redis
@@ -21,8 +21,8 @@ from engine import settings as settings_module
 from engine.artifacts import RUN_ID, Artifacts, study_of
 from engine.dataset import Dataset
 from engine.errors import ConfigError, NotFoundError
-from engine.records import RunResult, RunSpec, RunStatus, Study
-from jobs import queue, tasks
+from engine.records import Config, RunKind, RunResult, RunSpec, RunStatus, Study
+from jobs import plans, queue, tasks
 from jobs.plans import Plan, new_study_id
 
 TASK = "jobs.tasks.run_training"
@@ -40,6 +40,44 @@ def save_dataset(dataset: Dataset, original: Path) -> None:
 def create(plan: Plan) -> Study:
     """Write the study and its run specs; nothing runs before `launch`."""
     return _write(plan.study, plan.specs)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A training to add to a study; without a seed it has the study's."""
+
+    name: str
+    config: Config
+    kind: RunKind = RunKind.CUSTOM
+    rank: int | None = None
+    seed: int | None = None
+
+
+def extend(study: str, runs: Iterable[NewRun]) -> tuple[str, ...]:
+    """Add trainings on the same rows to a study and queue them; the ids of the new runs.
+
+    Raises ConfigError for another method's config or above MOST_RUNS runs.
+    """
+    files = _files()
+    of = files.read_study(study)
+    like = files.read_spec(of.runs[0])
+    first = max(int(run.rpartition("-")[2]) for run in of.runs) + 1
+    specs = tuple(
+        replace(
+            like,
+            run=f"{study}-{number:02d}",
+            kind=new.kind,
+            name=new.name,
+            rank=new.rank,
+            config=plans.checked(new.config, of.method),
+            seed=of.seed if new.seed is None else new.seed,
+        )
+        for number, new in enumerate(runs, start=first)
+    )
+    plans.check_number(len(of.runs) + len(specs))
+    _write(replace(of, runs=(*of.runs, *(spec.run for spec in specs))), specs)
+    launch(study)
+    return tuple(spec.run for spec in specs)
 
 
 def launch(study: str) -> None:

@@ -9,7 +9,7 @@ from engine.records import Event
 from engine.verdict import Summary
 from jobs import views
 from jobs.views import RunView, StudyView
-from pages import live, study_actions, study_predict, study_runs, words
+from pages import live, study_actions, study_runs, study_sections, words
 
 LIVE_SECONDS = 1.5
 
@@ -28,7 +28,7 @@ def show(study_id: str) -> None:
     study_actions.launch_copy(view)
     st.fragment(_running, run_every=None if view.is_over else LIVE_SECONDS)(study_id)
     if view.is_over:
-        study_predict.show(view, summary(view))
+        study_sections.show(view, summary(view))
 
 
 def _running(study_id: str) -> None:

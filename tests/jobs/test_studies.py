@@ -14,7 +14,8 @@ from engine.errors import ConfigError, ModelError, NotFoundError
 from engine.records import Config, Method, RunKind, RunStatus
 from jobs import plans, queue, studies, tasks, views
 from jobs.plans import PlanRequest
-from tests.studies import RUN, STUDY, result, study, write
+from jobs.studies import NewRun
+from tests.studies import CONFIG, RUN, STUDY, result, study, write
 from tests.tiny import tiny_classification, write_jsonl
 
 SECOND = study().runs[1]
@@ -85,6 +86,24 @@ def test_a_created_study_waits_until_it_is_launched(client: Redis, data: Dataset
     view = views.study(plan.study.study)
     assert view.status is RunStatus.QUEUED
     assert [run.queue_position for run in view.runs] == list(range(1, len(plan.specs) + 1))
+
+
+def test_a_study_is_extended_by_configs_on_the_same_rows(client: Redis, files: Artifacts) -> None:
+    files.write_result(result())
+    larger = replace(CONFIG, learning_rate=1e-2)
+
+    (added,) = studies.extend(STUDY, [NewRun("own 1", larger, seed=7)])
+
+    assert added == f"{STUDY}-03"
+    assert queue.waiting(client) == [SECOND, added]
+    spec = files.read_spec(added)
+    assert (spec.kind, spec.config, spec.seed) == (RunKind.CUSTOM, larger, 7)
+    assert spec.dataset == files.read_spec(RUN).dataset
+    assert views.study(STUDY).study.runs == (RUN, SECOND, added)
+    with pytest.raises(ConfigError, match="is for full, the study for lora"):
+        studies.extend(STUDY, [NewRun("own 2", FULL)])
+    with pytest.raises(ConfigError, match="at most 64 runs"):
+        studies.extend(STUDY, [NewRun("own 2", larger)] * 62)
 
 
 def test_a_stopped_run_leaves_the_queue_and_the_others_go_on(client: Redis, files: Artifacts) -> None:
