@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from engine import tracking
 from engine.encode import Encoded
 from engine.generate import decoder
 from engine.loading import computes_in_bfloat16
@@ -33,6 +34,7 @@ def finetune(
             train_dataset=table,
             processing_class=tokenizer,
             peft_config=_adapter(config),
+            callbacks=tracking.callbacks(),
         )
         trainer.remove_callback(PrinterCallback)
         watch: Watch = type("WatchCallback", (Watch, TrainerCallback), {})(

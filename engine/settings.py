@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import platformdirs
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -27,6 +27,12 @@ class Settings(BaseSettings):
     """Worker processes for grids; 0: none until somebody starts a grid."""
     grid_datasets: Path | None = None
     """Folder with a folder for each dataset that grids may use; None: `home`/grid-datasets."""
+    url: str | None = None
+    """Where people open the pages, for links in reports and webhooks; None: where `serve` serves them."""
+    webhook: SecretStr | None = None
+    """An http(s) address that is told of each study that has ended; secret, as it often holds a token."""
+    report_to: str = ""
+    """Trackers of studies' trainings, comma-separated: tensorboard, mlflow, wandb."""
 
     @field_validator("home", "grid_datasets")
     @classmethod

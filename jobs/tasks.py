@@ -222,7 +222,7 @@ def _train(
     emit: Callable[[str, dict[str, Any]], None],
     stop: StopFlag,
 ) -> RunResult:
-    from engine import dataset, train
+    from engine import dataset, tracking, train
 
     def asked() -> train.StopMode | None:
         wish = stop()
@@ -232,7 +232,10 @@ def _train(
     if spec.kind is not RunKind.BASELINE and not _bring_model(spec.model, emit, stop):
         return RunResult(spec.run, attempt, RunStatus.STOPPED)
     data = dataset.load(spec.dataset, files.datasets_root)
-    return train.run(spec, data, folder, attempt, emit, asked)
+    settings = settings_module.current()
+    with tracking.of_run(spec, settings.report_to, settings.home) as tracked:
+        result = train.run(spec, data, folder, attempt, emit, asked)
+    return replace(result, facts={**result.facts, **tracked.facts})
 
 
 def _bring_model(name: str, emit: Callable[[str, dict[str, Any]], None], stop: StopFlag) -> bool:
