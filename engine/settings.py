@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     """An http(s) address that is told of each study that has ended; secret, as it often holds a token."""
     report_to: str = ""
     """Trackers of studies' trainings, comma-separated: tensorboard, mlflow, wandb."""
+    judge_url: str | None = None
+    """An OpenAI-compatible address such as https://host/v1; None: there is no judge."""
+    judge_model: str | None = None
+    """The model that judges there."""
+    judge_key: SecretStr | None = None
+    """What that address asks for; None: nothing."""
 
     @field_validator("home", "grid_datasets")
     @classmethod
