@@ -62,6 +62,10 @@ class Settings(BaseSettings):
         """Where grids find their datasets unless told otherwise."""
         return self.grid_datasets or self.home / "grid-datasets"
 
+    def study_link(self, study: str) -> str | None:
+        """The address of a study's page; None where nobody said where the pages are."""
+        return None if self.url is None else f"{self.url.rstrip('/')}/studies?study={study}"
+
     @property
     def database(self) -> Path:
         """The DuckDB file; only the web process opens it."""

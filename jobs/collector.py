@@ -21,17 +21,18 @@ from redis.exceptions import RedisError, ResponseError
 
 from engine import settings as settings_module
 from engine import store as stores
-from engine.artifacts import Artifacts
+from engine.artifacts import RUN_ID, Artifacts, study_of
 from engine.errors import NotFoundError, StackError
 from engine.records import Event
 from engine.settings import Settings
 from engine.store import UNREADABLE, Store
-from jobs import queue, tasks
+from jobs import queue, tasks, webhook
 
 BATCH = 5_000
 BLOCK_MILLISECONDS = 500
 RECONCILE_SECONDS = 60.0
 RETRY_SECONDS = 5.0
+NEWS_SECONDS = 24 * 3600  # a study that ended before is told to no webhook when the application starts
 _CONSUMER = "collector"
 _log = logging.getLogger(__name__)
 _running: Collector | None = None
@@ -44,6 +45,7 @@ class _Batch:
     events: list[Event] = field(default_factory=list)
     runs: set[str] = field(default_factory=set)
     studies: set[str] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
     ids: list[str | bytes] = field(default_factory=list)
 
 
@@ -81,6 +83,8 @@ class Collector:
                 stores.put_or_remove(self.store, run, self._files.read_result(run))
         if batch.ids:
             self._client.xack(queue.EVENTS, self._group, *batch.ids)
+        for study in batch.ended:
+            webhook.tell_beside(study)
         return len(batch.ids)
 
     @property
@@ -179,7 +183,10 @@ def _read(client: Redis, group: str, start: str) -> _Batch:
             with contextlib.suppress(LookupError, ValueError):
                 batch.events.append(_event(values))
         elif b"changed run" in values:
-            batch.runs.add(values[b"changed run"].decode())
+            run = values[b"changed run"].decode()
+            batch.runs.add(run)
+            if RUN_ID.fullmatch(run) and _age(message_id) < NEWS_SECONDS:
+                batch.ended.add(study_of(run))
         elif b"changed study" in values:
             batch.studies.add(values[b"changed study"].decode())
     return batch
@@ -189,6 +196,11 @@ def _messages(found: Any) -> Iterator[tuple[bytes, Mapping[bytes, bytes]]]:
     streams = found.items() if isinstance(found, dict) else found or []
     for _, messages in streams:
         yield from ((message_id, values or {}) for message_id, values in messages)
+
+
+def _age(message_id: bytes) -> float:
+    """Seconds since a message was added: Redis begins its id with the time."""
+    return time.time() - int(message_id.partition(b"-")[0]) / 1000
 
 
 def _event(values: Mapping[bytes, bytes]) -> Event:

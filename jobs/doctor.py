@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from engine import models
+from engine import models, tracking
 from engine import settings as settings_module
+from engine.errors import ConfigError
 from engine.settings import Settings
-from jobs import home, process, queue, stack, supervisor
+from jobs import home, process, queue, stack, supervisor, webhook
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2 * 10**9
@@ -47,7 +48,8 @@ def checks() -> list[Check]:
     """Everything worth knowing when something does not work."""
     settings = settings_module.current()
     machine = [_python(), _packages(REQUIREMENTS), _home(settings), _space(settings), _socket(settings)]
-    return [*machine, _redis(settings), *_workers(settings), *_models(), _gpu()]
+    told = [*_tracking(settings), *_webhook(settings)]
+    return [*machine, _redis(settings), *_workers(settings), *_models(), _gpu(), *told]
 
 
 def _python() -> Check:
@@ -145,6 +147,35 @@ def _models() -> Iterator[Check]:
             )
         else:
             yield Check("Model", Status.OK, name)
+
+
+def _tracking(settings: Settings) -> Iterator[Check]:
+    try:
+        names = tracking.chosen(settings.report_to)
+    except ConfigError as error:
+        yield Check("Tracking", Status.PROBLEM, str(error), "Correct it where the workers are started.")
+        return
+    lacking = tracking.missing(names)
+    if lacking:
+        yield Check("Tracking", Status.WARNING, " ".join(lacking), "Until then runs are not tracked there.")
+    elif names:
+        yield Check("Tracking", Status.OK, ", ".join(names))
+
+
+def _webhook(settings: Settings) -> Iterator[Check]:
+    if settings.webhook is None:
+        return
+    try:
+        host = webhook.host(settings.webhook.get_secret_value())
+    except ConfigError as error:
+        yield Check("Webhook", Status.PROBLEM, str(error), "Correct it and start the pages again.")
+        return
+    failed = webhook.last_problem(settings)
+    if failed:
+        fix = "Check SHORTLIST_WEBHOOK and that this machine reaches it; the next study is told again."
+        yield Check("Webhook", Status.WARNING, failed, fix)
+    else:
+        yield Check("Webhook", Status.OK, f"{host} is told of each study that has ended")
 
 
 def _expected(facts: Path) -> str:
