@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from engine import checks, reading, splits
+from engine import checks, continuing, reading, splits
 from engine import roles as role_guesses
 from engine.distinct import distinct
 from engine.duplicates import input_hash, normalized
@@ -87,13 +87,15 @@ def build(
     test_path: Path | None = None,
     seed: int = 0,
     label_words: Mapping[str, str] | None = None,
+    newer_than: Dataset | None = None,
 ) -> Dataset:
     """The dataset of a file; DatasetError with the first error when it cannot be used.
 
     `test_path` is the user's own test file: it becomes the test split, and its rows leave train and dev.
     `label_words` replaces labels by words ('0' by 'negative') that the model is to write.
+    `newer_than`: an earlier version, whose test rows are the test split here too.
     """
-    wishes = _Wishes(task, roles or {}, test_path, seed, label_words or {})
+    wishes = _Wishes(task, roles or {}, test_path, seed, label_words or {}, newer_than)
     found = _analysis(path, wishes)
     view = _view(path, found)
     if view.error is not None or view.task is None:
@@ -149,6 +151,7 @@ class _Wishes:
     test_path: Path | None
     seed: int
     label_words: Mapping[str, str] = field(default_factory=dict)
+    newer_than: Dataset | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,12 @@ def _analysis(path: Path, wishes: _Wishes) -> _Analysis:
         _check_words(rows, wishes.label_words)
         test, test_found = _own_test(wishes.test_path, guess.task, guess.roles)
         rows, test = _worded(rows, wishes.label_words), _worded(test, wishes.label_words)
+        if wishes.newer_than is not None:
+            test, rows, test_found = continuing.same_test(rows, wishes.newer_than)
         rows, test, repeats = distinct(rows, test, guess.task)
+        if wishes.newer_than is not None:
+            rows, too_close = continuing.apart(rows, test)
+            repeats += too_close
         issues += [*found, *test_found, *repeats, *_content_issues(rows, test, guess.task)]
         if len(rows) >= checks.LEAST_ROWS:
             split = _split(rows, test, guess.task, wishes.seed)
@@ -285,6 +293,8 @@ def _default_name(path: Path) -> str:
 def _identity(path: Path, view: Inspection, wishes: _Wishes) -> str:
     """From the content of the files and everything that decides on rows and splits, not from their names."""
     mapping = [view.task, sorted(view.roles.items()), wishes.seed, sorted(wishes.label_words.items())]
+    if wishes.newer_than is not None:
+        mapping.append([input_hash(row) for row in wishes.newer_than.split("test")])
     digest = hashlib.sha256(json.dumps(mapping).encode())
     for file in (path, wishes.test_path):
         digest.update(hashlib.sha256(file.read_bytes()).digest() if file else b"-")

@@ -27,7 +27,7 @@ def distinct(rows: list[Row], test: list[Row], task: Task) -> tuple[list[Row], l
         Severity.WARNING,
         Code.SHARED_WITH_TEST,
         shared,
-        lambda n: f"Row {n} is in the test file too and is left out of training.",
+        lambda n: f"Row {n} is among the test rows too and is left out of training.",
     )
     kept, repeated = _first_of_each(rows, keys, set(shared))
     issues += repeated
@@ -46,7 +46,7 @@ def _texts_in_test(rows: Sequence[Row], kept: Sequence[int], same_text: Sequence
         Severity.WARNING,
         Code.TEXT_IN_TEST,
         [rows[index].number for index in kept if same_text[index] in in_test],
-        lambda n: f"The text of row {n} is in the test file too, asked or labelled otherwise.",
+        lambda n: f"The text of row {n} is among the test rows too, asked or labelled otherwise.",
     )
 
 

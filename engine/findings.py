@@ -15,6 +15,7 @@ class Code(StrEnum):
     """What a finding is about; these texts are stable, scripts may rely on them."""
 
     BAD_LINE = "bad_line"  # a line of a JSON Lines file is not JSON
+    CHANGED_ANSWERS = "changed_answers"  # a test row of an earlier version has another answer now
     CONFLICTING_LABELS = "conflicting_labels"  # the same text has different labels
     DUPLICATE_ROWS = "duplicate_rows"  # a row repeats another and is left out
     EMPTY_CONTEXT = "empty_context"  # a row has no passage
@@ -32,10 +33,12 @@ class Code(StrEnum):
     MISSING_TARGET = "missing_target"  # a row has no target
     MIXED_TYPES = "mixed_types"  # a column mixes numbers and texts
     NEAR_DUPLICATES = "near_duplicates"  # a row is nearly the same as another
+    NEWER_VERSION = "newer_version"  # how many rows are new, how many are gone
     NO_HEADER = "no_header"  # the first row is data
     NOT_AN_OBJECT = "not_an_object"  # a row of a JSON file has no named fields
     ONE_CLASS = "one_class"  # all rows have one label
     ONE_TEXT = "one_text"  # most rows share one text, so it is on both sides of the split
+    OTHER_DATASET = "other_dataset"  # a newer version without any test row of the earlier one
     PERSONAL_DATA = "personal_data"  # possible e-mail address, phone or card number
     RARE_LABEL = "rare_label"  # a label has too few rows
     RENAMED_COLUMNS = "renamed_columns"  # columns without a name of their own
@@ -52,6 +55,7 @@ class Code(StrEnum):
     UNKNOWN_ROLE = "unknown_role"  # a turn is by neither user nor assistant
     UNKNOWN_TASK = "unknown_task"  # a person must choose the task or a column
     UNUSED_COLUMNS = "unused_columns"  # columns that play no role
+    VANISHED_TEST_ROWS = "vanished_test_rows"  # test rows of an earlier version that are gone
     WRONG_FIELD_COUNT = "wrong_field_count"  # a CSV row has more or fewer fields than the header
 
 

@@ -325,7 +325,10 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A user's runs on one dataset; written as study.json. `created` is seconds since 1970, UTC."""
+    """A user's runs on one dataset; written as study.json. `created` is seconds since 1970, UTC.
+
+    `continues`: the study on an earlier version of the dataset, with the same test rows.
+    """
 
     study: str
     name: str
@@ -344,6 +347,7 @@ class Study:
     shortlist: Mapping[str, Any] = field(default_factory=dict)
     time_cap_minutes: float | None = None
     deleted: bool = False
+    continues: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
