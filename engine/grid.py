@@ -156,7 +156,7 @@ def _cells(spec: GridSpec, part: Part, datasets: Mapping[str, Dataset]) -> list[
 def _configs(spec: GridSpec, part: Part, model: str, method: Method) -> dict[str, tuple[Config, ...]]:
     """The configs of a part by their origin: the search space, or each default by its name."""
     if not part.defaults:
-        return {SEARCHED: spec.configs(model, method)}
+        return {SEARCHED: spec.configs(model, method, part)}
     return {name: (_default(name, model, method),) for name in part.defaults}
 
 

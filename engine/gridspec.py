@@ -66,10 +66,21 @@ class Axes(BaseModel):
         )
 
 
+def _fitting(spaces: Mapping[Method, Axes]) -> Mapping[Method, Axes]:
+    for method, axes in spaces.items():
+        if (axes.adapters is None) == (method is Method.LORA):
+            raise ValueError(f"space.{method}: adapters are for lora, and lora needs them")
+    return spaces
+
+
+Spaces = Annotated[Mapping[Method, Axes], AfterValidator(_fitting)]
+
+
 class Part(BaseModel):
     """A full product; `defaults` names configs to run as they are, in place of the space.
 
-    They are `default` and `library` (see engine.space) and the names of engine.peers.
+    They are `default` and `library` (see engine.space) and the names of engine.peers. A part whose runs are
+    dear can have a smaller `space` than the grid's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +91,7 @@ class Part(BaseModel):
     train_sizes: Counts = (100,)
     seeds: Seeds = (0,)
     defaults: Annotated[tuple[str, ...], Several] = ()
+    space: Spaces = {}
 
     @property
     def places(self) -> tuple[tuple[str, str, Method, int], ...]:
@@ -103,7 +115,7 @@ class GridSpec(BaseModel):
 
     version: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,30}$")]
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
-    space: Mapping[Method, Axes] = {}
+    space: Spaces = {}
     repeat: Repeat | None = None
     max_length: Annotated[int, Field(ge=32)] = 256
     dev_rows: Annotated[int, Field(ge=10, le=200)] = 150
@@ -115,15 +127,8 @@ class GridSpec(BaseModel):
         """The short form: the fields of the only part at the top."""
         if not isinstance(values, dict) or "parts" in values:
             return values
-        part = {name: value for name, value in values.items() if name in Part.model_fields}
+        part = {n: v for n, v in values.items() if n in Part.model_fields and n != "space"}
         return {**{n: v for n, v in values.items() if n not in part}, "parts": [part]}
-
-    @model_validator(mode="after")
-    def _adapters_belong_to_lora(self) -> GridSpec:
-        for method, axes in self.space.items():
-            if (axes.adapters is None) == (method is Method.LORA):
-                raise ValueError(f"space.{method}: adapters are for lora, and lora needs them")
-        return self
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -145,10 +150,11 @@ class GridSpec(BaseModel):
         """All training sizes, rising."""
         return tuple(sorted({size for part in self.parts for size in part.train_sizes}))
 
-    def configs(self, model: str, method: Method) -> tuple[Config, ...]:
-        """The points of the search space of a cell."""
-        if method in self.space:
-            return self.space[method].space().configs()
+    def configs(self, model: str, method: Method, part: Part | None = None) -> tuple[Config, ...]:
+        """The points of the search space of a cell of a part, or of the grid's own."""
+        spaces = {**self.space, **(part.space if part else {})}
+        if method in spaces:
+            return spaces[method].space().configs()
         return space.search_space(model, method)
 
     def largest(self, dataset: str) -> int:
