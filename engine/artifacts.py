@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from engine.records import Event, RunResult, RunSpec, Study
 STUDY_ID = re.compile(r"s-\d{8}-[0-9a-z]{6}")
 RUN_ID = re.compile(rf"({STUDY_ID.pattern})-\d{{2,3}}")
 PREDICTION_ID = re.compile(r"p-[0-9a-f]{12}")
+JUDGING_ID = re.compile(r"[0-9a-f]{12}")
 DATASET_ID = re.compile(r"[0-9a-z][0-9a-z-]{2,63}")
 
 
@@ -131,6 +133,47 @@ class Artifacts:
         self._fs.get(remote, str(folder), recursive=True)
         return folder
 
+    def attempt_names(self, run: str, attempt: int) -> frozenset[str]:
+        """What is at the top of an attempt's folder, without fetching any of it."""
+        folder = f"{self._run(run)}/attempt-{attempt}"
+        return frozenset(self._names(folder.removeprefix(f"{self._root}/")))
+
+    def write_export(self, run: str, name: str, content: bytes) -> None:
+        """Keep a small file of a run's export; gone with the study."""
+        self._write(f"{self._run(run)}/export/{name}", content)
+
+    def read_export(self, run: str, name: str) -> bytes | None:
+        """None: the run's export has no such file (yet)."""
+        return self._read(f"{self._run(run)}/export/{name}")
+
+    def keep_export(self, run: str, path: Path) -> None:
+        """Move a local file into the run's export, whole."""
+        target = f"{self._run(run)}/export/{path.name}"
+        if self.is_local:
+            draft = Path(f"{target}.part")
+            draft.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, draft)
+            os.replace(draft, target)
+        else:
+            self._fs.put_file(str(path), target)
+
+    def open_export(self, run: str, name: str) -> Path:
+        """A local copy of a file of the run's export; raises NotFoundError when there is none."""
+        path = f"{self._run(run)}/export/{name}"
+        if not self._fs.exists(path):
+            raise NotFoundError(f"Run {run} has no export. Make one first.")
+        if self.is_local:
+            return Path(path)
+        local = self._scratch / run / "export" / name
+        local.parent.mkdir(parents=True, exist_ok=True)
+        self._fs.get_file(path, str(local))
+        return local
+
+    def delete_export(self, run: str) -> None:
+        """Remove the run's export with its copy on this machine."""
+        self._remove(f"{self._run(run)}/export")
+        shutil.rmtree(self._scratch / run / "export", ignore_errors=True)
+
     def events(self, run: str, attempt: int) -> list[Event]:
         """Events of an attempt in order; a last line cut off by a crash is left out."""
         return list(_events(self._event_bytes(run, attempt), run, attempt))
@@ -171,6 +214,14 @@ class Artifacts:
         """Remove the request with its files."""
         self._remove(self._prediction(request))
 
+    def write_judging(self, study: str, judging: str, values: Mapping[str, Any]) -> None:
+        """Keep what a judge said of two runs of a study; goes with the study."""
+        self._write_json(self._judging(study, judging), values)
+
+    def read_judging(self, study: str, judging: str) -> dict[str, Any] | None:
+        """None: nothing was judged yet."""
+        return self._read_json(self._judging(study, judging))
+
     def delete_dataset(self, dataset: str) -> None:
         """Remove the copies under a remote root (engine.dataset removes the local ones)."""
         self._dataset(dataset)
@@ -186,6 +237,11 @@ class Artifacts:
         if not PREDICTION_ID.fullmatch(request):
             raise NotFoundError(f"There is no prediction {request!r}.")
         return f"{self._root}/predictions/{request}"
+
+    def _judging(self, study: str, judging: str) -> str:
+        if not JUDGING_ID.fullmatch(judging):
+            raise NotFoundError(f"There is no judging {judging!r}.")
+        return f"{self._study(study)}/judge/{judging}.json"
 
     def _dataset(self, dataset: str) -> Path:
         if not DATASET_ID.fullmatch(dataset):
