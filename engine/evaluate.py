@@ -43,9 +43,9 @@ def score(table: pd.DataFrame, metric: str, split: str) -> Score | None:
     if part.empty:
         return None
     if metric == "macro_f1":
-        return intervals.macro_f1_score(_said(part), _golds(part), _groups(part))
+        return intervals.macro_f1_score(said(part), golds(part), groups(part))
     values = part[metric].to_numpy(dtype=float)
-    return None if np.isnan(values).any() else intervals.mean_score(values.tolist(), _groups(part))
+    return None if np.isnan(values).any() else intervals.mean_score(values.tolist(), groups(part))
 
 
 def scores(table: pd.DataFrame, task: Task) -> dict[str, dict[str, Score]]:
@@ -75,16 +75,16 @@ def paired_difference(a: pd.DataFrame, b: pd.DataFrame, metric: str, split: str)
     both = _paired(a, b, split)
     if both.empty:
         return None
-    groups, golds = _groups(both), _golds(both)
+    units, right = groups(both), golds(both)
     if metric == "macro_f1":
-        said_b = _said(both.rename(columns={"prediction_b": "prediction", "prediction": "prediction_a"}))
-        return intervals.macro_f1_difference(_said(both), said_b, golds, groups)
+        said_b = said(both.rename(columns={"prediction_b": "prediction", "prediction": "prediction_a"}))
+        return intervals.macro_f1_difference(said(both), said_b, right, units)
     ours, theirs = both[metric].to_numpy(dtype=float), both[f"{metric}_b"].to_numpy(dtype=float)
     if np.isnan(ours).any() or np.isnan(theirs).any():
         return None
     if lower_is_better(metric):
         ours, theirs = theirs, ours
-    return intervals.mean_difference(ours.tolist(), theirs.tolist(), groups)
+    return intervals.mean_difference(ours.tolist(), theirs.tolist(), units)
 
 
 def _paired(a: pd.DataFrame, b: pd.DataFrame, split: str) -> pd.DataFrame:
@@ -105,16 +105,18 @@ def _judge(task: Task, labels: Sequence[str], row: Row, answer: str) -> dict[str
     }
 
 
-def _said(part: pd.DataFrame) -> list[str]:
+def said(part: pd.DataFrame) -> list[str]:
+    """The answers of a part of a prediction table."""
     return [str(p) for p in part["prediction"]]
 
 
-def _golds(part: pd.DataFrame) -> list[str]:
+def golds(part: pd.DataFrame) -> list[str]:
+    """The right answers; of several the first."""
     return [str(json.loads(g)[0]) for g in part["gold"]]
 
 
-def _groups(part: pd.DataFrame) -> list[str] | None:
-    """None when no two rows share a group; a row without one stands alone."""
+def groups(part: pd.DataFrame) -> list[str] | None:
+    """The documents that the rows are of; None where no row names one. Among others such a row stands alone."""
     if part["group"].isna().all():
         return None
     return [f"row {n}" if pd.isna(g) else str(g) for n, g in zip(part["row"], part["group"], strict=True)]

@@ -19,6 +19,7 @@ RESAMPLES = 2000
 DRAWS = 10_000_000  # at most this many unit counts in all, for very large test files
 KEPT_DRAWS = 2_000_000
 CONFIDENCE = 0.95
+NORMAL = 1.959964  # quantile of the normal distribution that leaves 2.5 % above
 TYPICAL_SPREAD = 0.467  # of paired 0/1 differences: reproduces the table of methods.md, section 4
 POWER_FACTOR = 1.96 + 0.84  # 95 % confidence, 80 % power
 
@@ -37,7 +38,7 @@ def mean_score(values: Sequence[float], groups: Sequence[str] | None = None) -> 
     if constant or (groups is None and np.isin(data, (0.0, 1.0)).all()):
         low, high = wilson(round(value * units), units)
     else:
-        low, high = _bootstrap(np.column_stack((data, np.ones(len(data)))), _mean, groups)
+        low, high = _bootstrap(np.column_stack((data, np.ones(len(data)))), mean_of_sums, groups)
     return Score(value, low, high, len(data))
 
 
@@ -45,16 +46,16 @@ def macro_f1_score(
     predictions: Sequence[str], golds: Sequence[str], groups: Sequence[str] | None = None
 ) -> Score:
     """Macro-F1 over the labels that occur among the right answers, with its interval."""
-    counts = _label_counts(predictions, golds)
-    value = float(_macro_f1(counts.sum(0)[None])[0])
-    low, high = _bootstrap(counts, _macro_f1, groups)
+    counts = label_counts(predictions, golds)
+    value = float(macro_f1_of_sums(counts.sum(0)[None])[0])
+    low, high = _bootstrap(counts, macro_f1_of_sums, groups)
     return Score(value, low, high, len(golds))
 
 
 def mean_difference(a: Sequence[float], b: Sequence[float], groups: Sequence[str] | None = None) -> Score:
     """Mean of a - b over the same rows, with the interval of the difference."""
     data = np.asarray(a, dtype=float) - np.asarray(b, dtype=float)
-    low, high = _bootstrap(np.column_stack((data, np.ones(len(data)))), _mean, groups)
+    low, high = _bootstrap(np.column_stack((data, np.ones(len(data)))), mean_of_sums, groups)
     return Score(float(data.mean()), low, high, len(data))
 
 
@@ -62,23 +63,23 @@ def macro_f1_difference(
     a: Sequence[str], b: Sequence[str], golds: Sequence[str], groups: Sequence[str] | None = None
 ) -> Score:
     """Macro-F1 of a minus that of b on the same rows, with the interval of the difference."""
-    both = np.hstack((_label_counts(a, golds), _label_counts(b, golds)))
+    both = np.hstack((label_counts(a, golds), label_counts(b, golds)))
     half = both.shape[1] // 2
 
     def difference(sums: Array) -> Array:
-        return _macro_f1(sums[:, :half]) - _macro_f1(sums[:, half:])
+        return macro_f1_of_sums(sums[:, :half]) - macro_f1_of_sums(sums[:, half:])
 
     value = float(difference(both.sum(0)[None])[0])
     low, high = _bootstrap(both, difference, groups)
     return Score(value, low, high, len(golds))
 
 
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval (1927) of a share."""
-    from scipy.stats import binomtest
-
-    found = binomtest(right, n).proportion_ci(CONFIDENCE, method="wilson")
-    return float(found.low), float(found.high)
+def wilson(right: float, n: float) -> tuple[float, float]:
+    """Wilson's 95 % interval (1927) of a share; `n` need not be whole where rows are worth less than one."""
+    share, extra = right / n, NORMAL**2 / n
+    middle = (share + extra / 2) / (1 + extra)
+    half = NORMAL * float(np.sqrt(share * (1 - share) / n + extra / (4 * n))) / (1 + extra)
+    return middle - half if right else 0.0, middle + half if right < n else 1.0
 
 
 def smallest_difference(n: int, spread: float = TYPICAL_SPREAD) -> float:
@@ -86,12 +87,13 @@ def smallest_difference(n: int, spread: float = TYPICAL_SPREAD) -> float:
     return POWER_FACTOR * spread / float(np.sqrt(n))
 
 
-def _mean(sums: Array) -> Array:
+def mean_of_sums(sums: Array) -> Array:
+    """Of sums and numbers of rows side by side, one line for each resample."""
     result: Array = sums[:, 0] / sums[:, 1]
     return result
 
 
-def _label_counts(predictions: Sequence[str], golds: Sequence[str]) -> Array:
+def label_counts(predictions: Sequence[str], golds: Sequence[str]) -> Array:
     """Per row and label of the right answers: hit, said, right; side by side."""
     labels = np.array(sorted(set(golds)))
     said = np.asarray(predictions, dtype=str)[:, None] == labels
@@ -99,8 +101,8 @@ def _label_counts(predictions: Sequence[str], golds: Sequence[str]) -> Array:
     return np.hstack((said & right, said, right)).astype(float)
 
 
-def _macro_f1(sums: Array) -> Array:
-    """A label without a right answer in a resample has no F1 there and is left out of its mean."""
+def macro_f1_of_sums(sums: Array) -> Array:
+    """Of the summed label_counts; a label without a right answer in a resample is left out of its mean."""
     hit, said, right = np.split(sums, 3, axis=1)
     present = right > 0
     f1 = np.divide(2 * hit, said + right, out=np.zeros_like(hit), where=present)
@@ -110,7 +112,7 @@ def _macro_f1(sums: Array) -> Array:
 
 def _bootstrap(features: Array, statistic: Statistic, groups: Sequence[str] | None) -> tuple[float, float]:
     """Percentile interval of a statistic of column sums; seeded, so the same rows give the same interval."""
-    sums = features if groups is None else _sum_by(features, groups)
+    sums = features if groups is None else sum_by(features, groups)
     units = len(sums)
     resamples = min(RESAMPLES, max(200, DRAWS // units))
     if resamples * units <= KEPT_DRAWS:
@@ -137,7 +139,8 @@ def _counts(draw: np.random.Generator, resamples: int, units: int) -> Array:
     return draw.multinomial(units, np.full(units, 1 / units), size=resamples).astype(float)
 
 
-def _sum_by(features: Array, groups: Sequence[str]) -> Array:
+def sum_by(features: Array, groups: Sequence[str]) -> Array:
+    """Groups x features: the sums over each group's rows."""
     _, index = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     sums = np.zeros((int(index.max()) + 1, features.shape[1]))
     np.add.at(sums, index, features)
