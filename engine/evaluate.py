@@ -116,7 +116,7 @@ def golds(part: pd.DataFrame) -> list[str]:
 
 
 def groups(part: pd.DataFrame) -> list[str] | None:
-    """The documents that the rows are of; None where no row names one. Among others such a row stands alone."""
+    """The documents that the rows are of; a row of none stands alone. None where no row is of one."""
     if part["group"].isna().all():
         return None
     return [f"row {n}" if pd.isna(g) else str(g) for n, g in zip(part["row"], part["group"], strict=True)]
