@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -59,6 +59,26 @@ def _greedy(model: Any, prompts: Sequence[Sequence[int]], eos: int, pad: int, mo
         mask = torch.cat((mask, mask.new_ones(len(mask), 1)), dim=1)
         positions = positions[:, -1:] + 1
     return answers
+
+
+def stream(
+    model: Any, prompt: Sequence[int], eos: int, most: int, choose: Callable[[Any], int]
+) -> Iterator[int]:
+    """One answer token by token, without the end mark; the same as `generate`'s when `choose`, which gets
+    the logits of the next token, takes the greatest."""
+    import torch
+    from transformers import DynamicCache
+
+    ids = torch.tensor([list(prompt)], device=model.device)
+    cache = DynamicCache(config=model.config)
+    for _ in range(most):
+        with _scoring(model), torch.inference_mode():
+            output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        token = choose(output.logits[0, -1].float())
+        if token == eos:
+            return
+        yield token
+        ids = ids.new_tensor([[token]])
 
 
 def label_log_likelihoods(

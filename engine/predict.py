@@ -38,21 +38,28 @@ def _answers(
     folder = models.path(models.get(spec.model))
     tokenizer = loading.load_tokenizer(folder)
     text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
-    model = _tuned(spec, folder, attempt)
+    model = tuned(spec, folder, attempt)
     if result.facts.get("answers_by") == "likelihood":
         return scoring.most_likely_labels(model, text, rows, dataset.labels)
     with scoring.merged(model):
         return scoring.answer(model, text, rows)
 
 
-def _tuned(spec: RunSpec, base: Path, attempt: Path) -> Any:
-    """The model as the run left it."""
+def tuned(spec: RunSpec, base: Path, attempt: Path) -> Any:
+    """The model as the run left it; raises NotFoundError when it kept no weights."""
     if not spec.kind.trains:
         return loading.load_model(base)
-    if (attempt / "model").is_dir():
-        return loading.load_model(attempt / "model")
-    if not (attempt / "adapter").is_dir():
-        raise NotFoundError(f"Run {spec.run} kept no weights. Train it again to predict with it.")
+    weights = kept_weights(spec, attempt)
+    if weights.name == "model":
+        return loading.load_model(weights)
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(loading.load_model(base), attempt / "adapter")
+    return PeftModel.from_pretrained(loading.load_model(base), weights)
+
+
+def kept_weights(spec: RunSpec, attempt: Path) -> Path:
+    """The folder of what the run trained, a whole model or an adapter; raises NotFoundError without one."""
+    for name in ("model", "adapter"):
+        if (attempt / name).is_dir():
+            return attempt / name
+    raise NotFoundError(f"Run {spec.run} kept no weights. Train it again to predict with it.")

@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
@@ -27,6 +28,7 @@ EVENTS = "shortlist:events"
 EVENTS_KEPT = 200_000
 JOB_TIMEOUT = 24 * 3600
 RESULT_TTL = 24 * 3600
+QUESTION_TIMEOUT = 3600
 FAILURE_TTL = 7 * 24 * 3600
 LOST_RETRIES = 2
 CLEANING_LOCK_SECONDS = 20
@@ -81,15 +83,19 @@ def queue(client: Redis, name: str = STUDIES) -> JobQueue:
 
 def enqueue(client: Redis, name: str, function: str, job_id: str, *args: str) -> None:
     """Add a job; ids as arguments, an explicit time limit, retried only when its process is lost."""
+    retry = Retry(max=LOST_RETRIES, enqueue_at_front=True)
+    _add(client, name, function, job_id, args, timeout=JOB_TIMEOUT, result_ttl=RESULT_TTL, retry=retry)
+
+
+def enqueue_question(client: Redis, function: str, job_id: str, *args: str) -> None:
+    """Add a short job of `studies` that a person waits for: before all that wait, and never done twice."""
+    limits = {"timeout": QUESTION_TIMEOUT, "result_ttl": QUESTION_TIMEOUT}
+    _add(client, STUDIES, function, job_id, args, **limits, at_front=True)
+
+
+def _add(client: Redis, name: str, function: str, job_id: str, args: tuple[str, ...], **how: Any) -> None:
     queue(client, name).enqueue_call(
-        function,
-        args=args,
-        job_id=job_id,
-        timeout=JOB_TIMEOUT,
-        result_ttl=RESULT_TTL,
-        failure_ttl=FAILURE_TTL,
-        retry=Retry(max=LOST_RETRIES, enqueue_at_front=True),
-        description=job_id,
+        function, args=args, job_id=job_id, failure_ttl=FAILURE_TTL, description=job_id, **how
     )
 
 
