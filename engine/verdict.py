@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine import baselines, intervals
+from engine import baselines, headline, intervals, repeats
 from engine.evaluate import paired_difference
 from engine.metrics import TITLES, lower_is_better
 from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study
@@ -21,7 +21,9 @@ class Summary:
     """What a study found; every difference is the winner's test score minus another run's, above 0: better.
 
     `ties` are the runs whose difference with the winner may be 0. `smallest_difference` is the least true
-    difference that this test split would show in 4 of 5 studies, in the metric's own unit.
+    difference that this test split would show in 4 of 5 studies, in the metric's own unit. `headline` is the
+    score to expect of the winner, free of the luck of having been picked among `candidates` configs;
+    `runner_up` is the second by dev.
     """
 
     winner: str | None
@@ -30,6 +32,9 @@ class Summary:
     ties: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     smallest_difference: float | None = None
+    headline: Score | None = None
+    candidates: int = 0
+    runner_up: str | None = None
 
 
 def summarize(
@@ -39,7 +44,7 @@ def summarize(
     predictions: Mapping[str, pd.DataFrame],
 ) -> Summary:
     """The verdict on a study. Dev selects, test reports: no test score takes part in choosing the winner."""
-    view = _View(study, tuple(specs), results, predictions)
+    view = _View(study, tuple(specs), results, predictions, repeats.families(specs))
     warnings = tuple(w for spec in specs if (w := view.warning(spec)) is not None)
     winner = view.winner()
     if winner is None:
@@ -47,14 +52,29 @@ def summarize(
     differences = view.differences(winner)
     ties = tuple(run for run, found in differences.items() if found.low <= 0 <= found.high)
     least = view.smallest_difference(winner)
+    rivals = [spec for spec in view.candidates() if spec is not winner]
+    runner_up = view.best(rivals)
+    expected = view.headline()
     parts = (
         _few_rows(view, winner),
         _main_sentence(view, winner, differences),
+        _headline_sentence(view, expected, len(rivals) + 1),
+        _runner_up_sentence(view, runner_up, differences),
+        _seeds_sentence(view),
         _baseline_sentence(view, winner, differences),
         _limits_sentence(view, winner, ties, least),
         _not_counted(view),
     )
-    return Summary(winner.run, " ".join(p for p in parts if p), differences, ties, warnings, least)
+    return Summary(
+        winner.run, " ".join(p for p in parts if p), differences, ties, warnings, least,
+        expected, len(rivals) + 1, runner_up.run if runner_up else None,
+    )  # fmt: skip
+
+
+def ranked(study: Study, specs: Sequence[RunSpec], results: Mapping[str, RunResult]) -> list[str]:
+    """The trained configs with a score, best on dev first; one with several seeds counts once."""
+    view = _View(study, tuple(specs), results, {}, repeats.families(specs))
+    return [spec.run for spec in view.ordered(view.candidates()) if spec.kind.trains]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +83,71 @@ class _View:
     specs: tuple[RunSpec, ...]
     results: Mapping[str, RunResult]
     predictions: Mapping[str, pd.DataFrame]
+    families: Mapping[str, tuple[RunSpec, ...]]
 
     def scored(self, *kinds: RunKind) -> list[RunSpec]:
-        """Runs of these kinds with a dev and a test score, also when they were stopped early."""
-        found = [s for s in self.specs if s.kind in kinds and s.run in self.results]
-        return [s for s in found if self.results[s.run].dev and self.results[s.run].test]
+        """Runs of these kinds with a dev and a test score, also when stopped early; not repeats of one."""
+        return [s for s in self.specs if s.kind in kinds and s.run in self.families and self.has_scores(s)]
+
+    def has_scores(self, spec: RunSpec) -> bool:
+        result = self.results.get(spec.run)
+        return result is not None and result.dev is not None and result.test is not None
+
+    def candidates(self) -> list[RunSpec]:
+        return self.scored(RunKind.BASE, RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM)
+
+    def seeds(self, spec: RunSpec) -> list[RunSpec]:
+        """The run and its scored repeats."""
+        return [s for s in self.families[spec.run] if self.has_scores(s)]
 
     def dev(self, spec: RunSpec) -> float:
-        """The dev score, turned so that higher is better."""
-        score = self.results[spec.run].dev
-        assert score is not None
-        return -score.value if lower_is_better(self.study.metric) else score.value
+        """The dev score, the mean of its seeds, turned so that higher is better.
+
+        So a further seed is a better measurement of a config, not another chance to come first.
+        """
+        scores = [self.results[seed.run].dev for seed in self.seeds(spec)]
+        value = float(np.mean([score.value for score in scores if score is not None]))
+        return -value if lower_is_better(self.study.metric) else value
 
     def test(self, spec: RunSpec) -> Score:
         score = self.results[spec.run].test
         assert score is not None
         return score
 
-    def best(self, specs: Sequence[RunSpec]) -> RunSpec | None:
-        """The highest on dev; of equals the one that took less time, then the one named first."""
+    def ordered(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
+        """The highest on dev first; of equals the one that took less time, then the one named first."""
         order = {spec.run: place for place, spec in enumerate(self.specs)}
 
         def key(spec: RunSpec) -> tuple[float, float, int]:
             return -self.dev(spec), self.results[spec.run].seconds or 0.0, order[spec.run]
 
-        return min(specs, key=key, default=None)
+        return sorted(specs, key=key)
+
+    def best(self, specs: Sequence[RunSpec]) -> RunSpec | None:
+        """The first of these in order."""
+        return next(iter(self.ordered(specs)), None)
 
     def winner(self) -> RunSpec | None:
-        return self.best(self.scored(RunKind.BASE, RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM))
+        return self.best(self.candidates())
+
+    def headline(self) -> Score | None:
+        """Over dev and test rows; over test rows alone where dev rows shaped a candidate.
+
+        They did where a run kept its best epoch on dev, and for a config that was added after the others.
+        """
+        specs = sorted(self.candidates(), key=lambda spec: self.results[spec.run].seconds or 0.0)
+        tables = [[self.predictions.get(seed.run) for seed in self.seeds(spec)] for spec in specs]
+        found = [[table for table in seeds if table is not None] for seeds in tables]
+        if not all(found):
+            return None
+        shaped = any(self.shaped_by_dev(spec) for spec in specs)
+        return headline.of_tables(found, self.study.metric, ("test",) if shaped else ("dev", "test"))
+
+    def shaped_by_dev(self, spec: RunSpec) -> bool:
+        planned = [s.kind in (RunKind.BASE, RunKind.BASELINE) for s in self.specs]  # they close the plan
+        added = spec.kind is RunKind.CUSTOM and any(planned[: self.specs.index(spec)])
+        stopped = self.results[spec.run].status is RunStatus.STOPPED
+        return added or stopped or spec.early_stopping_patience is not None
 
     def differences(self, winner: RunSpec) -> dict[str, Score]:
         ours = self.predictions.get(winner.run)
@@ -156,6 +213,46 @@ def _main_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score
         return f"{start}No config beat the untuned base on dev, so use it as it is: {score}."
     use = "Of the models, use" if better else "Use"
     return f"{start}{use} {_named(winner)}: {score}{', ' if comparisons else ''}{_joined(comparisons)}."
+
+
+def _headline_sentence(view: _View, expected: Score | None, candidates: int) -> str:
+    if expected is None:
+        return ""
+    score = _value(view.study.metric, expected, unit=False)
+    rows = f"{expected.n} rows that no run trained on"
+    return f"Counting for having picked the best of {candidates}: {score}, from {rows}."
+
+
+def _runner_up_sentence(view: _View, second: RunSpec | None, differences: Mapping[str, Score]) -> str:
+    """Base and default are told of in the main sentence already."""
+    told = (RunKind.BASE, RunKind.DEFAULT)
+    if second is None or second.run not in differences or second.kind in told:
+        return ""
+    compared = _compared(view.study.metric, differences[second.run], f"the runner-up on dev, {second.name}")
+    return f"It is {compared}."
+
+
+def _seeds_sentence(view: _View) -> str:
+    """What the repeated configs reach over their seeds, and whether the first seed's order holds on test."""
+    repeated = [spec for spec in view.candidates() if len(view.seeds(spec)) > 1]
+    if not repeated:
+        return ""
+    metric, lower = view.study.metric, lower_is_better(view.study.metric)
+    tests = {s.run: [view.test(seed).value for seed in view.seeds(s)] for s in repeated}
+    parts = [f"{s.name} {_over_seeds(metric, tests[s.run])}" for s in repeated]
+    text = f"On the test rows, the mean over seeds (least to most) is {_joined(parts)}"
+    if len(repeated) != repeats.TOP:
+        return f"{text}."
+    sign = -1.0 if lower else 1.0
+    firsts = [sign * score.value for s in repeated if (score := view.results[s.run].dev) is not None]
+    means = [sign * float(np.mean(tests[s.run])) for s in repeated]
+    holds = (firsts[0] - firsts[1]) * (means[0] - means[1]) > 0
+    return f"{text}: the order that the first seed had on dev {'holds' if holds else 'does not hold'}."
+
+
+def _over_seeds(metric: str, values: Sequence[float]) -> str:
+    spread = Score(float(np.mean(values)), min(values), max(values), len(values))
+    return f"{_value(metric, spread, unit=False)} with {len(values)} seeds"
 
 
 def _baselines_above(view: _View, differences: Mapping[str, Score]) -> list[RunSpec]:

@@ -62,8 +62,19 @@ class Fake:
     def end(self, name: str, **changes: Any) -> None:
         self.results[self.run(name)] = replace(self.results[self.run(name)], **changes)
 
+    def repeat(self, name: str, seed: int, dev: int, test: int) -> str:
+        first = next(spec for spec in self.specs if spec.name == name)
+        run = f"s-1-{len(self.specs):02}"
+        spec = replace(first, run=run, kind=RunKind.CUSTOM, name=f"{name}, seed {seed}", seed=seed)
+        self.specs.append(spec)
+        self.score(spec, dev, test)
+        return run
+
     def summary(self) -> verdict.Summary:
-        study = Study(
+        return verdict.summarize(self.study(), self.specs, self.results, self.tables)
+
+    def study(self) -> Study:
+        return Study(
             "s-1",
             "n",
             "d",
@@ -77,7 +88,6 @@ class Fake:
             0.0,
             tuple(self.results),
         )
-        return verdict.summarize(study, self.specs, self.results, self.tables)
 
 
 def rows_of(count: int) -> list[Row]:
@@ -272,3 +282,109 @@ def test_the_smallest_difference_shrinks_with_more_rows() -> None:
 
     assert few is not None and many is not None
     assert few / many == 2.0 or abs(few / many - 2.0) < 0.01
+
+
+def test_the_headline_counts_for_having_picked_the_best() -> None:
+    luck = {"default": (150, 150), "shortlist 1": (152, 150), "shortlist 2": (148, 150)}
+
+    summary = Fake(luck).summary()
+
+    assert summary.headline is not None and summary.candidates == 4
+    assert summary.headline.n == 400 and 0.74 < summary.headline.value < 0.76
+    assert "Counting for having picked the best of 4: 75." in summary.verdict
+    assert "from 400 rows that no run trained on." in summary.verdict
+
+
+def test_dev_rows_that_shaped_a_config_do_not_count_in_the_headline() -> None:
+    stopped, early, added = Fake(), Fake(), Fake()
+    stopped.end("default", status=RunStatus.STOPPED)
+    early.specs[4] = replace(early.specs[4], early_stopping_patience=3, early_stopping_threshold=0.001)
+    config = replace(CONFIG, weight_decay=0.1)
+    later = replace(added.specs[4], run="s-1-06", kind=RunKind.CUSTOM, config=config)
+    added.specs.append(later)
+    added.score(later, 100, 100)
+
+    base_first = [found.summary().headline for found in (Fake(), stopped, early, added)]
+
+    assert [score and score.n for score in base_first] == [400, 200, 200, 200]
+
+
+def test_one_config_was_not_picked() -> None:
+    found = Fake()
+    for name in ("base", "default", "shortlist 2"):
+        found.end(name, status=RunStatus.FAILED, dev=None, test=None, error="x")
+
+    summary = found.summary()
+
+    assert summary.headline is None and summary.runner_up is None
+    assert "Counting" not in summary.verdict
+
+
+def test_the_runner_up_is_compared_row_by_row() -> None:
+    summary = Fake({"shortlist 2": (140, 148)}).summary()
+
+    assert summary.runner_up == "s-1-05"
+    assert (
+        "It is 1.0 (0.0 to 2.5) above the runner-up on dev, shortlist 2, "
+        "which is not a difference that can be shown." in summary.verdict
+    )
+
+
+def test_a_runner_up_that_is_the_default_is_not_told_twice() -> None:
+    summary = Fake({"default": (140, 140)}).summary()
+
+    assert summary.runner_up == "s-1-03" and "runner-up" not in summary.verdict
+
+
+def test_more_seeds_are_no_more_chances_to_win() -> None:
+    found = Fake({"shortlist 1": (150, 150), "shortlist 2": (149, 149)})
+    lucky = found.repeat("shortlist 2", 1, 170, 170)
+    found.repeat("shortlist 2", 2, 110, 110)
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("shortlist 1") and summary.candidates == 4
+    assert lucky not in summary.ties
+
+
+def test_dev_selects_by_the_mean_over_seeds() -> None:
+    found = Fake({"shortlist 1": (150, 150), "shortlist 2": (149, 149)})
+    found.repeat("shortlist 1", 1, 130, 130)
+    found.repeat("shortlist 1", 2, 120, 120)
+
+    assert found.summary().winner == found.run("shortlist 2")
+
+
+def test_the_verdict_tells_the_mean_and_spread_over_seeds_and_whether_the_order_holds() -> None:
+    held = Fake({"shortlist 1": (150, 150), "shortlist 2": (140, 140)})
+    turned = Fake({"shortlist 1": (150, 150), "shortlist 2": (140, 140)})
+    for found, test in ((held, 130), (turned, 170)):
+        found.repeat("shortlist 1", 1, 152, 146)
+        found.repeat("shortlist 2", 1, 148, test)
+
+    assert (
+        "the mean over seeds (least to most) is shortlist 1 74.0 (73.0 to 75.0) with 2 seeds, "
+        "and shortlist 2 67.5 (65.0 to 70.0) with 2 seeds: the order that the first seed had on dev holds."
+        in held.summary().verdict
+    )
+    assert "on dev does not hold." in turned.summary().verdict
+
+
+def test_a_repeat_that_failed_is_told_and_leaves_the_rest_as_it_was() -> None:
+    found = Fake()
+    found.repeat("shortlist 1", 1, 100, 100)
+    found.end("shortlist 1, seed 1", status=RunStatus.FAILED, dev=None, test=None, error="x")
+
+    summary = found.summary()
+
+    assert summary.winner == found.run("shortlist 1") and "over seeds" not in summary.verdict
+    assert summary.verdict.endswith("Not counted: shortlist 1, seed 1 (failed).")
+
+
+def test_the_ranking_by_dev_leaves_out_what_is_not_trained_and_counts_a_config_once() -> None:
+    found = Fake({"base": (190, 10)})
+    found.repeat("shortlist 2", 1, 199, 199)
+
+    names = verdict.ranked(found.study(), found.specs, found.results)
+
+    assert names == [found.run(name) for name in ("shortlist 2", "shortlist 1", "default")]

@@ -1,0 +1,40 @@
+"""Runs of one config with several seeds: which belong together, and which are worth repeating.
+
+A run repeats an earlier one of its study when it has that one's config and another seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine.records import RunSpec
+
+SEEDS = 3  # of each repeated config, its first one included
+TOP = 2  # configs that are repeated, the best by dev
+
+
+def families(specs: Sequence[RunSpec]) -> dict[str, tuple[RunSpec, ...]]:
+    """By run that is no repeat: itself, then its repeats in the order of the study."""
+    found: dict[str, list[RunSpec]] = {}
+    for spec in specs:
+        first = next((family for family in found.values() if _repeats(spec, family[0])), None)
+        if first is None:
+            found[spec.run] = [spec]
+        else:
+            first.append(spec)
+    return {run: tuple(family) for run, family in found.items()}
+
+
+def missing(families: Mapping[str, Sequence[RunSpec]], ranked: Sequence[str]) -> list[tuple[RunSpec, int]]:
+    """The first TOP of the ranked runs, each with the seeds it lacks of SEEDS that follow its first one."""
+    wanted = []
+    for run in ranked[:TOP]:
+        family = families[run]
+        have = {spec.seed for spec in family}
+        seeds = range(family[0].seed, family[0].seed + SEEDS)
+        wanted += [(family[0], seed) for seed in seeds if seed not in have]
+    return wanted
+
+
+def _repeats(spec: RunSpec, first: RunSpec) -> bool:
+    return spec.config is not None and spec.config == first.config and spec.seed != first.seed
