@@ -55,7 +55,7 @@ class Collector:
     def __init__(self, settings: Settings) -> None:
         self.store = Store(settings.database)
         self._files = tasks.artifacts(settings)
-        self._client = queue.connection(settings)
+        self._client = queue.connection(settings, retries=0)  # _run waits and tries again
         self._group = f"{socket.gethostname()}-{queue.socket_folder(settings).name}"
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._run, name="collector", daemon=True)
