@@ -365,7 +365,7 @@ def tables_of(score: st.SearchStrategy[float]) -> st.SearchStrategy[pd.DataFrame
 TABLES = tables_of(SCORE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(rows=TABLES, tolerance=st.sampled_from([0.0, 0.03, 0.4]), lower=st.booleans())
 def test_it_agrees_with_a_slow_brute_force(rows: pd.DataFrame, tolerance: float, lower: bool) -> None:
     quick = leave_one_out(rows, COLUMNS, most=4, tolerance=tolerance, lower_is_better=lower)
@@ -375,13 +375,13 @@ def test_it_agrees_with_a_slow_brute_force(rows: pd.DataFrame, tolerance: float,
         assert list(quick.rules[rule].mean) == expected, rule
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(rows=TABLES, seed=st.integers(0, 99))
 def test_the_order_of_rows_does_not_matter(rows: pd.DataFrame, seed: int) -> None:
     assert leave_one_out(rows.sample(frac=1, random_state=seed), COLUMNS) == leave_one_out(rows, COLUMNS)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(rows=tables_of(SCORE) | tables_of(NOT_ABOVE_ZERO), lower=st.booleans())
 def test_shares_of_dev_lie_between_nothing_and_all_and_in_their_intervals(
     rows: pd.DataFrame, lower: bool
