@@ -12,6 +12,7 @@ from redis import Redis
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from engine import dataset as datasets
 from engine import settings as settings_module
 from engine import verdict
 from engine.records import RunResult, RunSpec, RunStatus, Study
@@ -117,6 +118,13 @@ def predictions(run: str, attempt: int) -> pd.DataFrame:
     """The predictions of an attempt, one row per scored row."""
     files = tasks.artifacts(settings_module.current())
     return pd.read_parquet(files.open_attempt(run, attempt) / "predictions.parquet")
+
+
+def labels(dataset: str) -> tuple[str, ...]:
+    """The classes of a dataset's training rows; none for other tasks."""
+    files = tasks.artifacts(settings_module.current())
+    files.pull_dataset(dataset)
+    return datasets.load(dataset, files.datasets_root).labels
 
 
 @dataclass(frozen=True, slots=True)

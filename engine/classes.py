@@ -1,0 +1,174 @@
+"""How well a model does on each class, what it takes for what, and which classes have too few rows to say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from engine import evaluate, intervals
+from engine.records import Score
+
+TOO_WIDE = 0.20  # half the width of a recall's interval; at a recall of 50 % that is 20 rows
+MOST_SHOWN = 20  # classes of a confusion table that is read at a glance
+OTHER = "other classes"
+INVALID = "no class"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class: its rows (`n`), how many of them were found (recall), how many of the `said` are right.
+
+    None: there is no row, or no answer, to take a share of.
+    """
+
+    label: str
+    n: int
+    said: int
+    recall: Score | None
+    precision: Score | None
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the recall is known to within TOO_WIDE."""
+        return self.recall is not None and (self.recall.high - self.recall.low) / 2 <= TOO_WIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Classes:
+    """All classes, the most frequent first; `invalid` answers name no class and count as wrong."""
+
+    scores: tuple[ClassScore, ...]
+    split: str
+    n: int
+    invalid: int
+    accuracy: Score
+    macro_f1: Score
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Rows by right class (`golds`) and answer (`said`), `counts`: golds x said.
+
+    The first `shown` of both are classes, of `classes` in all; then OTHER, if there are more, and INVALID.
+    """
+
+    golds: tuple[str, ...]
+    said: tuple[str, ...]
+    counts: npt.NDArray[np.int64]
+    shown: int
+    classes: int
+
+
+def classes(table: pd.DataFrame, labels: Sequence[str] = (), split: str = "test") -> Classes | None:
+    """From a run's predictions; `labels` adds classes without a row of the split. None for an empty split."""
+    part = table[table["split"] == split]
+    accuracy, macro_f1 = (evaluate.score(table, metric, split) for metric in ("accuracy", "macro_f1"))
+    if accuracy is None or macro_f1 is None:
+        return None
+    golds, said = _answers(part)
+    groups = evaluate.groups(part)
+    names = _names(golds, said, labels)
+    scores = (_class_score(name, golds, said, groups) for name in names)
+    return Classes(tuple(scores), split, len(part), sum(s is None for s in said), accuracy, macro_f1)
+
+
+def finding(found: Classes) -> str:
+    """The two scores in one sentence: accuracy counts each row, macro-F1 each class the same."""
+    parts = [
+        f"{name} {100 * score.value:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f})"
+        for name, score in (("accuracy", found.accuracy), ("macro-F1", found.macro_f1))
+    ]
+    invalid = f"; {found.invalid} answers name no class" if found.invalid else ""
+    text = f"{parts[0]} over the rows, {parts[1]} over the classes alike, on {found.n} {found.split} rows"
+    return f"{text[0].upper()}{text[1:]}{invalid}"
+
+
+def warning(found: Classes) -> str | None:
+    """Which classes have too few rows to say anything about; None: all have enough."""
+    few = [score for score in found.scores if not score.is_enough]
+    if not few:
+        return None
+    named = ", ".join(f"{score.label} ({score.n})" for score in few[:MOST_SHOWN])
+    more = f" and {len(few) - MOST_SHOWN} more" if len(few) > MOST_SHOWN else ""
+    return (
+        f"Too few {found.split} rows to say anything about {len(few)} of {len(found.scores)} "
+        f"classes: {named}{more}. Their recall is uncertain by more than {100 * TOO_WIDE:.0f} points "
+        "either way."
+    )
+
+
+def confusion(table: pd.DataFrame, split: str = "test", most: int = MOST_SHOWN) -> Confusion:
+    """What was answered for what; of many classes those with the most wrong answers, the frequent first."""
+    golds, said = _answers(table[table["split"] == split])
+    names = _names(golds, said, ())
+    shown = _most_wrong(names, golds, said, most)
+    other = [OTHER] if len(shown) < len(names) else []
+    lines, columns = [*shown, *other], [*shown, *other, *([INVALID] if None in said else [])]
+    counts = np.zeros((len(lines), len(columns)), dtype=np.int64)
+    place = {name: number for number, name in enumerate(shown)}
+    for right, answer in zip(golds, said, strict=True):
+        column = len(columns) - 1 if answer is None else place.get(answer, len(shown))
+        counts[place.get(right, len(shown)), column] += 1
+    return Confusion(tuple(lines), tuple(columns), counts, len(shown), len(names))
+
+
+def table(found: Classes) -> pd.DataFrame:
+    """A line for each class, shares from 0 to 1, for a download."""
+    lines = []
+    for score in found.scores:
+        line = {"class": score.label, "rows": score.n, "answers": score.said}
+        for name, value in (("recall", score.recall), ("precision", score.precision)):
+            line |= {
+                name: value and value.value, f"{name}_low": value and value.low,
+                f"{name}_high": value and value.high,
+            }  # fmt: skip
+        lines.append({**line, "enough_rows": score.is_enough})
+    return pd.DataFrame(lines)
+
+
+def _answers(part: pd.DataFrame) -> tuple[list[str], list[str | None]]:
+    """Right classes and answers; None for an answer that names no class."""
+    said = zip(evaluate.said(part), part["valid"], strict=True)
+    return evaluate.golds(part), [answer if valid else None for answer, valid in said]
+
+
+def _names(golds: Sequence[str], said: Sequence[str | None], labels: Sequence[str]) -> list[str]:
+    rows = pd.Series(golds, dtype=object).value_counts()
+    names = {*golds, *labels, *(answer for answer in said if answer is not None)}
+    return sorted(names, key=lambda name: (-rows.get(name, 0), name))
+
+
+def _class_score(
+    name: str, golds: Sequence[str], said: Sequence[str | None], groups: Sequence[str] | None
+) -> ClassScore:
+    of_class = [place for place, gold in enumerate(golds) if gold == name]
+    answered = [place for place, answer in enumerate(said) if answer == name]
+    right = [float(gold == answer) for gold, answer in zip(golds, said, strict=True)]
+    recall, precision = (_share(places, right, groups) for places in (of_class, answered))
+    return ClassScore(name, len(of_class), len(answered), recall, precision)
+
+
+def _share(places: Sequence[int], right: Sequence[float], groups: Sequence[str] | None) -> Score | None:
+    if not places:
+        return None
+    units = None if groups is None else [groups[place] for place in places]
+    return intervals.mean_score([right[place] for place in places], units)
+
+
+def _most_wrong(
+    names: Sequence[str], golds: Sequence[str], said: Sequence[str | None], most: int
+) -> list[str]:
+    if len(names) <= most:
+        return list(names)
+    wrong = dict.fromkeys(names, 0)
+    for right, answer in zip(golds, said, strict=True):
+        if right != answer:
+            wrong[right] += 1
+            if answer is not None:
+                wrong[answer] += 1
+    chosen = set(sorted(names, key=lambda name: -wrong[name])[:most])
+    return [name for name in names if name in chosen]
