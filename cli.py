@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -108,6 +109,49 @@ def tune(
         raise typer.Exit(1)
 
 
+@app.command("continue")
+def continue_(
+    study: Annotated[str, typer.Argument(help="The study on the earlier version.")],
+    file: Annotated[Path, typer.Argument(help="The newer version: the same columns, other rows.")],
+    json: Json = False,
+) -> None:
+    """Run a study again on a newer version of its file; the same test rows report, so the two compare."""
+    from jobs import comparisons, continuing, stack
+
+    started = time.monotonic()
+    with stack.start(user="terminal"):
+        found = continuing.prepare(study, file)
+        for issue in found.dataset.issues:
+            err.print(_issue_line(issue), markup=False, soft_wrap=True)
+        newer = continuing.start(found, file).study
+        _follow(newer)
+    earlier = comparisons.with_earlier(newer)
+    facts = {
+        **_study_facts(newer),
+        "continues": study,
+        "earlier": None if earlier is None else earlier.to_dict(),
+        "wall_seconds": round(time.monotonic() - started, 1),
+    }
+    if json:
+        print_json(facts)
+        return
+    _print_study(facts)
+    if earlier is not None:
+        out.print(earlier.sentence, markup=False)
+
+
+@app.command()
+def report(
+    study: Annotated[str, typer.Argument(metavar="STUDY")],
+    to: Annotated[Path, typer.Option("--out", help=".html (with figures, opens anywhere) or .md.")],
+) -> None:
+    """Write one page about a study to send away: question, data, plan, results, verdict, limits."""
+    from jobs import reports
+
+    reports.write(study, to)
+    err.print(f"Report written to {to}.", markup=False)
+
+
 @app.command()
 def predict(
     study_or_run: Annotated[str, typer.Argument(metavar="STUDY|RUN")],
@@ -200,6 +244,7 @@ def serve(
     if workers is not None:
         os.environ["SHORTLIST_WORKERS"] = str(workers)
     os.environ["SHORTLIST_HOME"] = str(current.home)
+    os.environ.setdefault("SHORTLIST_URL", f"http://{host.replace('0.0.0.0', socket.gethostname())}:{port}")
     os.chdir(Path(__file__).parent)
     flags = [f"--server.port={port}", f"--server.address={host}"]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", *flags]
@@ -274,7 +319,7 @@ def _config_of(text: str) -> dict[str, Any]:
 
 def _follow(study: str) -> None:
     """Report on stderr until every run of the study has ended."""
-    from jobs import views
+    from jobs import views, webhook
 
     said: dict[str, str] = {}
     while True:
@@ -285,6 +330,7 @@ def _follow(study: str) -> None:
                 said[run.spec.run] = text
                 err.print(f"{run.spec.name}: {text}", markup=False)
         if view.is_over:
+            webhook.tell(study)
             return
         time.sleep(0.5)
 

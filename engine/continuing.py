@@ -63,7 +63,7 @@ def _another_dataset(before: Dataset) -> Issue:
     rows = counted(len(before.splits["test"]), "test row")
     text = (
         f"None of the {rows} of '{before.name}' is in this file, so it is no newer version of it. "
-        "Tune a model on it as a dataset of its own."
+        "Add them, or tune a model on it as a dataset of its own."
     )
     return Issue(Severity.ERROR, Code.OTHER_DATASET, None, text)
 
@@ -71,10 +71,11 @@ def _another_dataset(before: Dataset) -> Issue:
 def _vanished(numbers: Sequence[int], before: Dataset) -> list[Issue]:
     if not numbers:
         return []
-    rows, which = counted(len(before.splits["test"]), "test row"), "row" if len(numbers) == 1 else "rows"
+    of = counted(len(before.splits["test"]), "test row")
+    be, which = ("is", "row") if len(numbers) == 1 else ("are", "rows")
     text = (
-        f"{len(numbers):,} of {rows} {'is' if len(numbers) == 1 else 'are'} no longer in the file and left out: "
-        f"{which} {listed(numbers)} of {before.file_name}."
+        f"{len(numbers):,} of {of} {be} no longer in the file and left out: {which} {listed(numbers)} "
+        f"of {before.file_name}."
     )
     return [Issue(Severity.WARNING, Code.VANISHED_TEST_ROWS, None, text)]
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from engine import checks, continuing, reading, splits
 from engine import roles as role_guesses
@@ -292,7 +293,8 @@ def _default_name(path: Path) -> str:
 
 def _identity(path: Path, view: Inspection, wishes: _Wishes) -> str:
     """From the content of the files and everything that decides on rows and splits, not from their names."""
-    mapping = [view.task, sorted(view.roles.items()), wishes.seed, sorted(wishes.label_words.items())]
+    words = sorted(wishes.label_words.items())
+    mapping: list[Any] = [view.task, sorted(view.roles.items()), wishes.seed, words]
     if wishes.newer_than is not None:
         mapping.append([input_hash(row) for row in wishes.newer_than.split("test")])
     digest = hashlib.sha256(json.dumps(mapping).encode())

@@ -60,6 +60,11 @@ _STUDY_ROWS = """
     WHERE NOT studies.deleted
     GROUP BY studies.study, studies.record, studies.created ORDER BY studies.created DESC
 """
+_SCORED_RUNS = """
+    SELECT runs.run, runs.record, studies.name FROM runs JOIN studies USING (study) JOIN results USING (run)
+    WHERE NOT studies.deleted AND results.test IS NOT NULL
+    ORDER BY studies.created DESC, runs.position LIMIT $most
+"""
 _CURVE = """
     SELECT step, epoch, loss, learning_rate, grad_norm, tokens_per_second, time FROM events
     WHERE run = $run AND kind = 'progress'
@@ -69,13 +74,14 @@ _CURVE = """
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """A line of the list of studies. `test`: of the best dev score among base, default and tuned runs."""
+    """A line of the list of studies. `best`: of base, default and tuned runs by dev; `test`: its score."""
 
     study: Study
     status: RunStatus
     runs: int
     ended: int
     test: Score | None
+    best: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,13 @@ class Store:
     def study_rows(self) -> list[StudyRow]:
         """All studies that are not deleted, newest first."""
         return [_study_row(*row) for row in self._rows(_STUDY_ROWS)]
+
+    def scored_runs(self, most: int) -> dict[str, tuple[RunSpec, str]]:
+        """The newest runs with a test score by id, each with the name of its study."""
+        return {
+            run: (RunSpec.from_dict(json.loads(record)), name)
+            for run, record, name in self._rows(_SCORED_RUNS, {"most": most})
+        }
 
     def study(self, study: str) -> Study:
         """Raises NotFoundError."""
@@ -393,6 +406,7 @@ def _study_row(
     else:
         status = RunStatus.STOPPED if stopped else RunStatus.FAILED
     result = None if best is None else RunResult.from_dict(json.loads(best))
-    return StudyRow(
-        Study.from_dict(json.loads(record)), status, total, ended, result.test if result is not None else None
-    )
+    study = Study.from_dict(json.loads(record))
+    if result is None:
+        return StudyRow(study, status, total, ended, None)
+    return StudyRow(study, status, total, ended, result.test, result.run)

@@ -52,7 +52,7 @@ def tell(study: str, settings: Settings | None = None) -> bool:
         if end is None:
             return False
         before = client.set(f"shortlist:told:{study}", end, get=True, ex=REMEMBERED_SECONDS)
-        if before is not None and before.decode() == end:
+        if before == end.encode():
             return False
         problem = _post_patiently(settings.webhook.get_secret_value(), message(study, settings))
         if problem is None:

@@ -11,12 +11,12 @@ from engine.metrics import lower_is_better
 from engine.records import RunStatus
 from engine.store import StudyRow
 from jobs import collector
-from pages import study_actions, words
+from pages import compare, study_actions, words
 
 LIVE_SECONDS = 2.0
 PAGE = 25
-WIDTHS = (4, 2, 3, 1)
-TITLES = ("Study", "Status", "Test score of the best run", "Age")
+WIDTHS = (0.4, 4, 2, 3, 1.2)
+TITLES = ("", "Study", "Status", "Test score of the best run", "Age")
 COLOURS: dict[RunStatus, Literal["gray", "blue", "green", "red", "orange"]] = {
     RunStatus.QUEUED: "gray",
     RunStatus.RUNNING: "blue",
@@ -40,6 +40,7 @@ def _rows() -> None:
         st.text("No study yet: tune a model on your rows, and its verdict will be kept here.")
         st.page_link("tune.py", label="Go to Tune", icon=":material/arrow_forward:")
         return
+    _compare(rows)
     pages = -(-len(rows) // PAGE)
     page = st.pagination(pages, key="page") if pages > 1 else 1
     for title, place in zip(TITLES, st.columns(WIDTHS), strict=True):
@@ -48,10 +49,21 @@ def _rows() -> None:
         _line(row)
 
 
+def _compare(rows: list[StudyRow]) -> None:
+    """The best runs of the ticked studies side by side; ticks on other pages of the list count too."""
+    picked = [row.best for row in rows if row.best and st.session_state.get(f"pick_{row.study.study}")]
+    if picked:
+        compare.link(f"Compare the best runs of {len(picked)} ticked", picked)
+
+
 def _line(row: StudyRow) -> None:
     study = row.study
     with st.container(border=True, key=f"row_{study.study}", gap="xxsmall"):
-        name, status, score, age = st.columns(WIDTHS, vertical_alignment="center")
+        pick, name, status, score, age = st.columns(WIDTHS, vertical_alignment="center")
+        pick.checkbox(
+            f"Compare {words.plain(study.name)}", key=f"pick_{study.study}", disabled=row.best is None,
+            label_visibility="collapsed", help="Compare its best run with those of other studies.",
+        )  # fmt: skip
         name.page_link(
             "studies.py", label=f"**{words.plain(study.name)}**", query_params={"study": study.study}
         )

@@ -8,10 +8,12 @@ import streamlit as st
 
 from engine.verdict import Summary
 from jobs.views import StudyView
-from pages import study_predict
+from pages import study_continue, study_predict, study_report
 
 SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
     "Predict": study_predict.show,
+    "Report": study_report.show,
+    "Continue": study_continue.show,
 }
 
 
