@@ -25,6 +25,16 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """One row as the text behind its tokens; `ends`: the answer is whole, so that the end mark follows it."""
+
+    prompt: str
+    completion: str
+    ends: bool
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Encoder:
     """The one way rows are read in a run, so that training and scoring see the same text.
 
@@ -40,21 +50,29 @@ class Encoder:
     template: str | None = None
 
     def encode(self, row: Row) -> Encoded:
+        """The tokens of a written row."""
+        text = self.write(row)
+        end = [self.tokenizer.eos_token_id] if text.ends else []
+        completion = self._ids(text.completion, special=False)
+        return Encoded(self._prompt_ids(text.prompt), completion + end, text.truncated)
+
+    def write(self, row: Row) -> Written:
         """Prompt and completion of a row within max_length; an answer longer than usual gets more room."""
         answer = prompts.render(row, self.task, self.template, self.tokenizer).completion
         reserve = max(self.answer_tokens, _count(answer, self.tokenizer) + 1)
         reserve = min(reserve, max(self.answer_tokens, self.max_length // 2))
         fitted = prompts.fit(row, self.task, self.tokenizer, self.max_length, reserve, self.template)
-        whole = fitted.completion == answer
-        completion = self._ids(fitted.completion, special=False)
-        end = [self.tokenizer.eos_token_id] if whole else []
-        return Encoded(self._prompt_ids(fitted.prompt), completion + end, fitted.truncated)
+        return Written(fitted.prompt, fitted.completion, fitted.completion == answer, fitted.truncated)
 
     def encode_prompt(self, row: Row) -> list[int]:
+        """The tokens of a row's prompt alone."""
+        return self._prompt_ids(self.write_prompt(row))
+
+    def write_prompt(self, row: Row) -> str:
         """The prompt alone, with the same room for the answer in every row."""
         bare = Row(row.number, row.inputs, (), row.group)
         args = (self.tokenizer, self.max_length, self.answer_tokens, self.template)
-        return self._prompt_ids(prompts.fit(bare, self.task, *args).prompt)
+        return prompts.fit(bare, self.task, *args).prompt
 
     def encode_answer(self, answer: str) -> list[int]:
         """The tokens of one possible answer, without end mark."""

@@ -27,7 +27,7 @@ def predict(study_or_run: str, file: Path) -> pd.DataFrame:
 
     Raises DatasetError when the file does not have the study's columns, NotFoundError without a model.
     """
-    files, run = _files(), _run(study_or_run)
+    files, run = _files(), run_of(study_or_run)
     _scored(files, run)
     data = datasets.load(files.read_spec(run).dataset, files.datasets_root)
     datasets.read_unlabelled(file, data)
@@ -79,7 +79,8 @@ def _files() -> Artifacts:
     return tasks.artifacts(settings_module.current())
 
 
-def _run(study_or_run: str) -> str:
+def run_of(study_or_run: str) -> str:
+    """The run itself, or a study's winner; raises NotFoundError while there is none."""
     if RUN_ID.fullmatch(study_or_run):
         return study_or_run
     winner = views.summary(study_or_run).winner

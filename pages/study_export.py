@@ -1,0 +1,118 @@
+"""Export: a trained run's files, made by a worker, loaded afresh and compared with the run; one zip."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from engine import outputs
+from engine.export_parts import What
+from engine.parity import Parity
+from engine.verdict import Summary
+from jobs import exports
+from jobs.exports import Done, ExportView, State
+from jobs.views import StudyView
+from pages import problems, words
+
+POLL_SECONDS = 0.5
+LARGEST_DOWNLOAD = 1_000_000_000  # bytes; the page reads a file whole before a browser gets it
+TITLES = {
+    What.ALL: "Everything",
+    What.ADAPTER: "LoRA adapter (PEFT)",
+    What.MERGED: "Whole model (safetensors)",
+    What.SCRIPT: "Training script (TRL alone)",
+    What.CARD: "Model card",
+}
+UNDER_WAY = (State.QUEUED, State.RUNNING)
+
+
+def show(view: StudyView, found: Summary) -> None:
+    """Choose the run and the part, then follow its export."""
+    trained = [r.spec for r in view.runs if r.spec.kind.trains and r.result and r.result.test]
+    if not trained:
+        st.caption("No training of this study has a score, so there is nothing to export.")
+        return
+    names = outputs.unique_titles(sorted(trained, key=lambda spec: spec.run != found.winner))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="export_choice"):
+        run = st.selectbox(
+            "Run", names, key="export_run", width=280, bind="query-params",
+            format_func=lambda run: f"{names[run]} (winner)" if run == found.winner else names[run],
+        )  # fmt: skip
+        refused = exports.refusals(run)
+        offered = [what for what in TITLES if what not in refused]
+        what = st.selectbox("What", offered, key=f"export_what_{run}", format_func=TITLES.get, width=280)
+        with problems.shown():
+            if st.button(f"Export {TITLES[what].split(' (')[0].lower()}", type="primary", key="export"):
+                exports.request(run, what)
+    if found.winner not in names:
+        st.caption("The winner of this study is no tuned model, so there is nothing of it to export.")
+    for why in dict.fromkeys(refused.values()):
+        st.caption(words.plain(why))
+    state = exports.view(run).state
+    st.fragment(_progress, run_every=POLL_SECONDS if state in UNDER_WAY else None)(run, state)
+
+
+def _progress(run: str, before: State) -> None:
+    """Redrawn every POLL_SECONDS until the export has ended, then the whole page once."""
+    with problems.shown():
+        found = exports.view(run)
+        if before in UNDER_WAY and found.state not in UNDER_WAY:
+            st.rerun()
+        if found.state in UNDER_WAY:
+            with st.container(horizontal=True, vertical_alignment="center", key="export_state"):
+                st.text(_sentence(found))
+                st.button("Cancel", key="export_cancel", on_click=exports.cancel, args=(run,))
+        elif found.error is not None:
+            st.error(words.plain(found.error))
+        elif found.done is not None:
+            _finished(run, found.done)
+
+
+def _sentence(found: ExportView) -> str:
+    if found.state is State.QUEUED:
+        place = "" if found.place is None else f": place {found.place}"
+        return f"Waiting for a free worker{place}. Trainings that run are not interrupted."
+    return found.stage or "Starting"
+
+
+def _finished(run: str, done: Done) -> None:
+    """How the files compare with the run, and the files."""
+    with st.container(border=True, key="export_done"):
+        for entry in done.parity:
+            _badge(entry)
+        if not done.parity:
+            st.text(f"{TITLES[done.what]}: without weights there is nothing to compare.")
+        for part, why in done.left_out.items():
+            st.caption(words.plain(f"Without {TITLES[part]}: {why}"))
+        with st.container(horizontal=True, vertical_alignment="center", key="export_files"):
+            _download(run, done)
+            st.button("Delete this export", key="export_discard", on_click=exports.discard, args=(run,))
+            st.caption(f"{TITLES[done.what]}, {words.age(done.created)}. {_rows_inside(done)}")
+
+
+def _badge(entry: Parity) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key=f"parity_{entry.part}"):
+        st.text(TITLES[What(entry.part)], width=240)
+        icon = ":material/check:" if entry.same else ":material/difference:"
+        st.badge(entry.sentence, icon=icon, color="green" if entry.same else "orange")
+        st.caption(words.plain(f"{entry.scores}, loaded afresh in another process"))
+    if not entry.same:
+        st.caption(f"Rows of your file that differ: {', '.join(map(str, entry.differing[:50]))}")
+
+
+def _download(run: str, done: Done) -> None:
+    """A file too large for the page is fetched by the terminal."""
+    if done.bytes > LARGEST_DOWNLOAD:
+        st.code(f"python cli.py export {run} --what {done.what} --out FOLDER", language=None)
+        return
+    st.download_button(
+        f"Download zip ({words.size(done.bytes)})",
+        lambda: exports.packed(run).read_bytes(),
+        f"shortlist-{run}.zip",
+        mime="application/zip",
+        key="export_download",
+        on_click="ignore",
+    )
+
+
+def _rows_inside(done: Done) -> str:
+    return "It holds rows of your file." if What.SCRIPT in done.parts else ""

@@ -1,0 +1,152 @@
+"""Exports through the queue: one at a time of a run, made by a worker, cancelled, gone with the attempt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import psutil
+import pytest
+from redis import Redis
+
+from engine import settings
+from engine.artifacts import Artifacts
+from engine.errors import BusyError, ModelError, NotFoundError, StackError
+from engine.export_parts import What
+from jobs import exports, queue, stack, tasks
+from jobs.exports import State
+from tests import studies as small
+from tests.jobs.conftest import ROOT, eventually, family, supervisor
+
+SAMPLE = "s-20261121-5pnsyk"
+WINNER, NO_WEIGHTS, BASE = f"{SAMPLE}-04", f"{SAMPLE}-02", f"{SAMPLE}-06"
+
+
+@pytest.fixture
+def files(home: Path) -> Artifacts:
+    """The finished sample study, whose winner kept its adapter."""
+    found = tasks.artifacts(settings.current())
+    shutil.copytree(ROOT / "samples" / "study", found.datasets_root)
+    return found
+
+
+def test_a_card_is_made_and_packed(client: Redis, files: Artifacts) -> None:
+    exports.build(NO_WEIGHTS, What.CARD)
+
+    found = exports.view(NO_WEIGHTS)
+    assert found.state is State.DONE and found.done is not None
+    assert (found.done.parts, found.done.parity) == ((What.CARD,), ())
+    with zipfile.ZipFile(exports.packed(NO_WEIGHTS)) as archive:
+        names = {name.removeprefix(f"shortlist-{NO_WEIGHTS}/") for name in archive.namelist()}
+        card = archive.read(f"shortlist-{NO_WEIGHTS}/README.md").decode()
+    assert names == {"README.md", "config.yaml", "metrics.json", "prompt.json"}
+    assert found.done.bytes == exports.packed(NO_WEIGHTS).stat().st_size
+    assert "untuned base" in card and "tfidf" in card
+    assert not list((settings.current().home / "scratch").glob("export-*"))
+
+    exports.discard(NO_WEIGHTS)
+    assert exports.view(NO_WEIGHTS).state is State.NONE
+    with pytest.raises(NotFoundError, match="has no export"):
+        exports.packed(NO_WEIGHTS)
+
+
+def test_the_run_listing_does_not_take_an_export_for_an_attempt(client: Redis, files: Artifacts) -> None:
+    exports.build(NO_WEIGHTS, What.CARD)
+
+    assert files.attempts(NO_WEIGHTS) == [1]
+    files.delete_study(SAMPLE)
+    assert exports.view(NO_WEIGHTS).state is State.NONE
+
+
+def test_a_part_that_cannot_be_had_is_refused_before_anything_is_queued(
+    client: Redis, files: Artifacts
+) -> None:
+    with pytest.raises(ModelError, match="kept no weights"):
+        exports.request(NO_WEIGHTS, What.MERGED)
+    with pytest.raises(ModelError, match="no tuned model"):
+        exports.request(BASE, What.ALL)
+    with pytest.raises(NotFoundError):
+        exports.request(f"{SAMPLE}-77", What.ALL)
+    assert queue.waiting(client) == []
+
+
+def test_one_export_of_a_run_at_a_time_and_a_waiting_one_can_be_cancelled(
+    client: Redis, files: Artifacts
+) -> None:
+    exports.request(WINNER, What.ALL)
+
+    assert (exports.view(WINNER).state, exports.view(WINNER).place) == (State.QUEUED, 1)
+    with pytest.raises(BusyError, match="being exported already"):
+        exports.request(WINNER, What.CARD)
+    exports.request(NO_WEIGHTS, What.CARD)
+
+    exports.cancel(WINNER)
+    assert exports.view(WINNER).state is State.NONE
+    with pytest.raises(NotFoundError, match="was cancelled"):
+        exports.wait(WINNER, lambda text: None)
+
+
+def test_a_failure_is_one_sentence_until_the_next_request(client: Redis, files: Artifacts) -> None:
+    (files.open_attempt(WINNER, 1) / "adapter" / "adapter_config.json").unlink()
+
+    exports.build(WINNER, What.ADAPTER)
+
+    assert exports.view(WINNER).state is State.FAILED
+    assert "adapter_config.json" in str(exports.view(WINNER).error)
+    with pytest.raises(StackError, match=r"adapter_config\.json"):
+        exports.wait(WINNER, lambda text: None)
+    exports.request(WINNER, What.CARD)
+    assert exports.view(WINNER).state is State.QUEUED
+
+
+def test_an_export_of_an_earlier_attempt_is_not_shown(client: Redis, files: Artifacts) -> None:
+    exports.build(NO_WEIGHTS, What.CARD)
+
+    files.write_result(small.result(NO_WEIGHTS, attempt=2))
+
+    assert exports.view(NO_WEIGHTS).state is State.NONE
+
+
+def test_a_cancelled_build_leaves_nothing(client: Redis, files: Artifacts) -> None:
+    client.set(queue.stop_key(f"export-{WINNER}"), tasks.DISCARD)
+
+    exports.build(WINNER, What.ALL)
+
+    assert files.read_export(WINNER, exports.FACTS) is None
+    assert not list((settings.current().home / "scratch").glob("export-*"))
+
+
+def test_what_is_kept_is_json(client: Redis, files: Artifacts) -> None:
+    exports.build(NO_WEIGHTS, What.ALL)
+
+    facts = json.loads(files.read_export(NO_WEIGHTS, exports.FACTS) or b"")
+    assert facts["parts"] == ["script", "card"]
+    assert set(facts["left_out"]) == {"adapter", "merged"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_a_worker_makes_and_checks_an_export_and_a_cancel_ends_its_process(
+    files: Artifacts, home: Path
+) -> None:
+    with stack.start(user="test", workers=1):
+        exports.request(WINNER, What.ADAPTER)
+        said: list[str] = []
+        done = exports.wait(WINNER, said.append)
+
+        assert [entry.sentence for entry in done.parity] == ["Same answers on 103 of 103 test rows"]
+        assert any(text.startswith("Checking adapter") for text in said)
+
+        exports.request(WINNER, What.ADAPTER)
+        eventually(lambda: answering(home), seconds=60)
+        (child,) = answering(home)
+        exports.cancel(WINNER)
+        eventually(lambda: exports.view(WINNER).state is State.NONE, seconds=20)
+        assert not psutil.pid_exists(child.pid)
+
+
+def answering(home: Path) -> list[psutil.Process]:
+    """Processes of this home that load an export afresh."""
+    return [p for p in family(supervisor(home)) if any("answer.py" in word for word in p.cmdline())]
