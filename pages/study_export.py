@@ -39,7 +39,9 @@ def show(view: StudyView, found: Summary) -> None:
         )  # fmt: skip
         refused = exports.refusals(run)
         offered = [what for what in TITLES if what not in refused]
-        what = st.selectbox("What", offered, key=f"export_what_{run}", format_func=TITLES.get, width=280)
+        what = st.selectbox(
+            "What", offered, key=f"export_what_{run}", format_func=TITLES.__getitem__, width=280
+        )
         with problems.shown():
             if st.button(f"Export {TITLES[what].split(' (')[0].lower()}", type="primary", key="export"):
                 exports.request(run, what)
