@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from engine import models, tracking
+from engine import judge, models, tracking
 from engine import settings as settings_module
 from engine.errors import ConfigError
 from engine.settings import Settings
-from jobs import home, process, queue, stack, supervisor, webhook
+from jobs import home, judgeclient, process, queue, stack, supervisor, webhook
 
 LEAST_PYTHON = (3, 11)
 LEAST_FREE_BYTES = 2 * 10**9
@@ -48,7 +48,7 @@ def checks() -> list[Check]:
     """Everything worth knowing when something does not work."""
     settings = settings_module.current()
     machine = [_python(), _packages(REQUIREMENTS), _home(settings), _space(settings), _socket(settings)]
-    told = [*_tracking(settings), *_webhook(settings)]
+    told = [*_tracking(settings), *_webhook(settings), _judge(settings)]
     return [*machine, _redis(settings), *_workers(settings), *_models(), _gpu(), *told]
 
 
@@ -176,6 +176,26 @@ def _webhook(settings: Settings) -> Iterator[Check]:
         yield Check("Webhook", Status.WARNING, failed, fix)
     else:
         yield Check("Webhook", Status.OK, f"{host} is told of each study that has ended")
+
+
+def _judge(settings: Settings) -> Check:
+    """Asks for the list of models only: no row is sent."""
+    try:
+        endpoint = judge.endpoint(settings)
+    except ConfigError as error:
+        return Check("Judge", Status.PROBLEM, str(error), "Correct it and start pages and workers again.")
+    if endpoint is None:
+        return Check("Judge", Status.OK, "none is configured, and none is needed")
+    try:
+        with judgeclient.Client(endpoint, settings) as client:
+            offered = client.models()
+    except judgeclient.NoChoiceError as error:
+        fix = "Check SHORTLIST_JUDGE_URL and SHORTLIST_JUDGE_KEY, and that this machine reaches it."
+        return Check("Judge", Status.WARNING, f"{endpoint.host}: {error}", fix)
+    if offered is not None and endpoint.model not in offered:
+        fix = "Set SHORTLIST_JUDGE_MODEL to a model that it offers."
+        return Check("Judge", Status.WARNING, f"{endpoint.host} does not list {endpoint.model}", fix)
+    return Check("Judge", Status.OK, f"{endpoint.model} at {endpoint.host} answers")
 
 
 def _expected(facts: Path) -> str:

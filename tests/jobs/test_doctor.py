@@ -8,6 +8,7 @@ from engine import settings
 from jobs import doctor
 from jobs.doctor import Status
 from jobs.stack import Stack
+from tests import judgeserver
 
 
 def by_name() -> dict[str, doctor.Check]:
@@ -66,3 +67,20 @@ def test_a_redis_url_that_does_not_answer_is_a_problem(monkeypatch: pytest.Monke
     monkeypatch.setenv("REDIS_URL", "redis://localhost:1/0")
 
     assert by_name()["Redis"].status is Status.PROBLEM
+
+
+def test_a_judge_is_optional_and_one_that_is_set_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert by_name()["Judge"].status is Status.OK
+    with judgeserver.serve() as server:
+        monkeypatch.setenv("SHORTLIST_JUDGE_URL", server.url)
+        monkeypatch.setenv("SHORTLIST_JUDGE_MODEL", judgeserver.MODEL)
+        assert by_name()["Judge"].found.startswith("judge-1 at 127.0.0.1:")
+        monkeypatch.setenv("SHORTLIST_JUDGE_MODEL", "another")
+        assert "does not list another" in by_name()["Judge"].found
+
+    gone = by_name()["Judge"]
+
+    assert gone.status is Status.WARNING and "cannot be reached" in gone.found
+    monkeypatch.setenv("SHORTLIST_JUDGE_URL", "nowhere")
+    assert by_name()["Judge"].status is Status.PROBLEM
+    assert server.asked == []
