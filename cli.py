@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import cli_grid
+import cli_judge
 import cli_models
 from engine import errors
 from engine.records import Issue, Method, Role, RunStatus, Task
@@ -40,6 +41,7 @@ BAD_INPUT = (
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cli_grid.app, name="grid")
 app.add_typer(cli_models.app, name="models")
+app.command()(cli_judge.judge)
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[

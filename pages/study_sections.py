@@ -6,22 +6,26 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from engine.records import Task
 from engine.verdict import Summary
 from jobs.views import StudyView
-from pages import study_continue, study_predict, study_report
+from pages import study_continue, study_judge, study_predict, study_report
 
 SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
     "Predict": study_predict.show,
+    "Judge": study_judge.show,
     "Report": study_report.show,
     "Continue": study_continue.show,
 }
+ONLY_FOR: dict[str, frozenset[Task]] = {"Judge": study_judge.TASKS}
 
 
 def show(view: StudyView, found: Summary) -> None:
     """The chosen section; the first one where the URL names none."""
-    first = next(iter(SECTIONS))
+    names = [name for name in SECTIONS if view.study.task in ONLY_FOR.get(name, Task)]
+    first = names[0]
     name = st.segmented_control(
-        "Section", SECTIONS, default=first, key="study_section", bind="query-params",
+        "Section", names, default=first, key="study_section", bind="query-params",
         required=True, label_visibility="collapsed",
     )  # fmt: skip
     SECTIONS[name or first](view, found)
