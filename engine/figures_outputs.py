@@ -90,8 +90,8 @@ def _finding(title: str, scores: Sequence[Score | None], factor: float) -> str:
     value, low, high = (f"{factor * number:.{digits}f}" for number in (gap.value, gap.low, gap.high))
     if gap.low <= 0 <= gap.high:
         return (
-            f"No effect of the input's length on {title} can be shown: the longest inputs score "
-            f"{value} {unit} ({low} to {high}) against the shortest"
+            f"No effect of the input's length on {title} can be shown: longest minus shortest inputs "
+            f"{value} {unit} ({low} to {high})"
         )
     side = "higher" if gap.value > 0 else "lower"
     low, high = (f"{factor * number:.{digits}f}" for number in sorted((abs(gap.low), abs(gap.high))))

@@ -177,7 +177,7 @@ def _effect(outputs: Outputs, run: str) -> str:
     changed = _changed(outputs, run)
     gain = (outputs.values[run] - outputs.values[outputs.base_of(run)])[changed]
     gain = -gain if lower_is_better(outputs.metric) else gain
-    start = f"tuning changed {int(changed.sum()):,}"
+    start = f"tuning changed {int(changed.sum()):,} answers"
     if gain.isna().all():
         return start
     better, worse = int((gain > 0).sum()), int((gain < 0).sum())
@@ -203,15 +203,16 @@ def unique_titles(specs: Sequence[RunSpec]) -> dict[str, str]:
 
 
 def page(outputs: Outputs, run: str, numbers: Sequence[int], characters: int) -> pd.DataFrame:
-    """These rows to read: texts cut to so many characters, and how good the answer of `run` is."""
+    """These rows to read: texts cut to so many characters; behind the answer of `run` how good it is."""
     columns: dict[str, object] = {"row": list(numbers)}
     columns |= {
         role: [_cut(outputs.inputs.at[n, role], characters) for n in numbers] for role in outputs.inputs
     }
     columns["right answer"] = [_cut(" | ".join(outputs.golds[n]), characters) for n in numbers]
-    columns["result"] = [result(outputs, run, n) for n in numbers]
     for name, title in titles(outputs, run).items():
         columns[title] = [_cut(outputs.said.at[n, name], characters) for n in numbers]
+        if name == run:
+            columns["result"] = [result(outputs, run, n) for n in numbers]
     return pd.DataFrame(columns)
 
 

@@ -9,9 +9,18 @@ import streamlit as st
 from engine.records import Task
 from engine.verdict import Summary
 from jobs.views import StudyView
-from pages import study_continue, study_judge, study_predict, study_report
+from pages import (
+    study_continue,
+    study_judge,
+    study_outputs,
+    study_predict,
+    study_report,
+    study_talk,
+)
 
 SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
+    "Outputs": study_outputs.show,
+    "Try it": study_talk.show,
     "Predict": study_predict.show,
     "Judge": study_judge.show,
     "Report": study_report.show,

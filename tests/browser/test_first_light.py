@@ -72,6 +72,7 @@ def _the_address_works_elsewhere(browser: Browser, url: str) -> None:
 def _the_winner_answers_new_rows(page: Page) -> None:
     rows = b"message\nI was charged twice this month\nthe parcel never came\n"
     file = {"name": "new.csv", "mimeType": "text/csv", "buffer": rows}
+    page.get_by_role("radio", name="Predict", exact=True).click()
     page.locator("input[type=file]").set_input_files(files=[file])
     page.get_by_text("2 rows answered").wait_for(timeout=60_000)
     with page.expect_download() as download:

@@ -75,7 +75,8 @@ def test_the_worst_rows_are_those_that_all_runs_find_hardest(labels: Outputs) ->
 
 def test_the_finding_counts_what_tuning_changed_for_the_better_and_the_worse(labels: Outputs) -> None:
     assert outputs.finding(labels, TUNED) == (
-        "shortlist answers 2 of 4 test rows right; tuning changed 4, 2 for the better and 1 for the worse"
+        "shortlist answers 2 of 4 test rows right; "
+        "tuning changed 4 answers, 2 for the better and 1 for the worse"
     )
 
 
@@ -102,7 +103,7 @@ def test_a_summary_is_told_in_points_and_an_empty_one_is_invalid(summaries: Outp
 def test_a_page_shows_long_texts_cut_and_the_base_before_the_chosen_run(labels: Outputs) -> None:
     page = outputs.page(labels, TUNED, [7, 8], characters=300)
 
-    assert list(page) == ["row", "source", "right answer", "result", "untuned base", "shortlist", "default"]
+    assert list(page) == ["row", "source", "right answer", "untuned base", "shortlist", "result", "default"]
     assert len(page.at[0, "source"]) == 304
     assert list(page["result"]) == ["invalid", "wrong"]
 
