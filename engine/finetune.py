@@ -21,7 +21,7 @@ CHECKPOINT_FROM = 1_000_000_000  # parameters; from here GPUs recompute activati
 def finetune(
     model: Any, tokenizer: Any, rows: Sequence[Encoded], config: Config, seed: int, hooks: Hooks
 ) -> Training:
-    """Train the model (for LoRA a new adapter on it) on the rows; raises TrainingError if it diverges."""
+    """Train the model (for LoRA a new adapter on it) on the rows."""
     from transformers import PrinterCallback, TrainerCallback
     from trl.trainer.sft_trainer import SFTTrainer
 

@@ -146,10 +146,8 @@ class Config:
     @property
     def label(self) -> str:
         """Short text for tables and legends, such as 'lr 3e-3, 5 epochs, batch 8, r 8, alpha 16'."""
-        mantissa, exponent = f"{self.learning_rate:.2e}".split("e")
-        rate = f"{float(mantissa):g}e{int(exponent)}"
         epochs = f"{self.num_train_epochs} epoch" + ("s" if self.num_train_epochs != 1 else "")
-        text = f"lr {rate}, {epochs}, batch {self.effective_batch_size}"
+        text = f"lr {short_rate(self.learning_rate)}, {epochs}, batch {self.effective_batch_size}"
         return text if self.lora_r is None else f"{text}, r {self.lora_r}, alpha {self.lora_alpha}"
 
     def to_dict(self) -> dict[str, Any]:
@@ -175,6 +173,12 @@ class Config:
 
 
 SCHEDULES = ("constant", "constant_with_warmup", "linear", "cosine")
+
+
+def short_rate(value: float) -> str:
+    """A learning rate as people write it: '3e-4'."""
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{float(mantissa):g}e{int(exponent)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,11 @@ def _score(values: Mapping[str, Any] | None) -> Score | None:
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """All that is needed to repeat a run; written as spec.json into the run folder."""
+    """All that is needed to repeat a run; written as spec.json into the run folder.
+
+    `early_stopping_*` as in transformers' EarlyStoppingCallback, on the loss of dev rows after each epoch (a
+    threshold in nats); with them the run keeps its best epoch's weights, without them its last.
+    """
 
     run: str
     study: str
@@ -231,10 +239,21 @@ class RunSpec:
     max_length: int | None = None
     time_cap_seconds: float | None = None
     score_epochs: tuple[int, ...] = ()
+    early_stopping_patience: int | None = None
+    early_stopping_threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind.trains != (self.config is not None):
             raise ConfigError(f"A {self.kind} run {'needs' if self.kind.trains else 'has no'} config.")
+        patience, threshold = self.early_stopping_patience, self.early_stopping_threshold
+        if (patience is None) != (threshold is None):
+            raise ConfigError("early_stopping_patience and _threshold belong together: give both or neither.")
+        if patience is not None and patience < 1:
+            raise ConfigError(f"early_stopping_patience must be at least 1, but is {patience}.")
+        if threshold is not None and not (math.isfinite(threshold) and threshold >= 0):
+            raise ConfigError(f"early_stopping_threshold must be at least 0, but is {threshold}.")
+        if patience is not None and (self.score_epochs or self.config is None):
+            raise ConfigError("Early stopping is for trainings that are not scored at chosen epochs.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the config by TRL/PEFT names."""

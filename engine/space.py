@@ -106,6 +106,9 @@ EMBEDDED_SPACE: Mapping[Method, SearchSpace] = {
     ),
 }
 
+# The lesson "Fine-Tuning Hyperparameter Search" (engineersofai.com): 3 evaluations, here of one epoch each.
+EARLY_STOPPING: Mapping[str, Any] = {"early_stopping_patience": 3, "early_stopping_threshold": 0.001}
+
 # The defaults of trl 1.16.0 SFTConfig and peft 0.21.2 LoraConfig, by value.
 LIBRARY_DEFAULT = Config(
     learning_rate=2e-5,

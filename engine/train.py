@@ -23,6 +23,7 @@ from engine.watch import Emit, Hooks, StopMode, Training, trainable
 __all__ = ["StopMode", "run"]
 
 EPOCH_LOSS_ROWS = 64  # of dev, for the curve and for keeping the best epoch; all of dev would double the time
+DIVERGED = "The {what} was no number at step {step}: the training diverged. Lower learning_rate."
 
 
 def run(
@@ -134,14 +135,17 @@ def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, S
     job.facts.update(_training_facts(training))
     if training.stopped is StopMode.DISCARD:
         raise _Discarded
+    if training.diverged_at is not None:
+        raise TrainingError(DIVERGED.format(what="loss", step=training.diverged_at))
     cut_short = training.stopped is not None or training.out_of_time
     if cut_short:
         job.facts["note"] = _restore_best(job, training, text)
+    elif spec.early_stopping_patience is not None:
+        _keep_best_epoch(job, training)
     scored = _final_scores(job, training.model, text, cut_short)
     if scored.dev_loss is None or not math.isfinite(scored.dev_loss):
-        raise TrainingError(
-            "The tuned model's loss is not a number: the training diverged. Lower learning_rate."
-        )
+        job.facts["diverged_at"] = training.steps
+        raise TrainingError(DIVERGED.format(what="tuned model's loss on dev", step=training.steps))
     if not spec.score_epochs:
         job.stage("saving")
         _save(job, training.model, text.tokenizer)
@@ -151,20 +155,26 @@ def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, S
 def _hooks(job: _Job, text: Encoder) -> Hooks:
     spec = job.spec
     assert spec.config is not None
-    last = spec.config.num_train_epochs
     sample = _dev_sample(job.dataset)
 
     def epoch_ended(model: Any, epoch: int) -> float | None:
         if epoch in spec.score_epochs:
             return _score_epoch(job, model, text, epoch).dev_loss
-        if epoch == last or spec.score_epochs:
-            return None
+        if spec.score_epochs:
+            return None  # the grid pays for no loss that it does not use
         loss = scoring.mean_loss(model, text, sample)
         job.emit("scored", {"epoch": epoch, "dev_loss": loss})
         return loss
 
     deadline = None if spec.time_cap_seconds is None else job.began + spec.time_cap_seconds
-    return Hooks(job.emit, job.asked_to_stop, epoch_ended, deadline)
+    return Hooks(
+        job.emit,
+        job.asked_to_stop,
+        epoch_ended,
+        deadline,
+        spec.early_stopping_patience,
+        spec.early_stopping_threshold or 0.0,
+    )
 
 
 def _score_epoch(job: _Job, model: Any, text: Encoder, epoch: int) -> Scored:
@@ -201,7 +211,7 @@ def _final_scores(job: _Job, model: Any, text: Encoder, cut_short: bool) -> Scor
     if spec.config.num_train_epochs in job.by_epoch:
         return job.by_epoch[spec.config.num_train_epochs]
     scored = scoring.score_model(model, text, job.dataset, spec.metric, job.stage)
-    _emit_scored(job, scored, spec.config.num_train_epochs)
+    _emit_scored(job, scored, job.facts.get("kept_epoch", spec.config.num_train_epochs))
     return scored
 
 
@@ -216,7 +226,33 @@ def _restore_best(job: _Job, training: Training, text: Encoder) -> str:
     if scoring.mean_loss(training.model, text, _dev_sample(job.dataset)) < training.best.loss:
         return f"{where}; the state at that step is the best by dev loss and is kept."
     training.best.restore(training.model)
+    job.facts["kept_epoch"] = training.best.epoch
     return f"{where}; the state after epoch {training.best.epoch}, the best by dev loss, is kept."
+
+
+def _keep_best_epoch(job: _Job, training: Training) -> None:
+    """End a run with early stopping on its best epoch, and say where it stopped and what is kept."""
+    spec, best = job.spec, training.best
+    assert spec.config is not None
+    planned = spec.config.num_train_epochs
+    last = training.stopped_epoch or planned
+    kept = last if best is None else best.epoch  # a model too large for a copy has no best
+    if best is not None:
+        best.restore(training.model)
+    job.facts["kept_epoch"] = kept
+    told = []
+    if last < planned:
+        job.facts["stopped_epoch"] = last
+        told.append(
+            f"Early stopping ended the training after epoch {last} of {planned}: dev loss fell by no more "
+            f"than {spec.early_stopping_threshold:g} for {spec.early_stopping_patience} epochs."
+        )
+    if best is None:
+        told.append("The last epoch is kept: a copy of the best would not fit the memory.")
+    elif kept < last:
+        told.append(f"Epoch {kept}, the best by dev loss, is kept.")
+    if told:
+        job.facts["note"] = " ".join(told)
 
 
 def _dev_sample(dataset: Dataset) -> tuple[Row, ...]:
@@ -226,7 +262,9 @@ def _dev_sample(dataset: Dataset) -> tuple[Row, ...]:
 
 
 def _training_facts(training: Training) -> dict[str, Any]:
+    diverged = {} if training.diverged_at is None else {"diverged_at": training.diverged_at}
     return {
+        **diverged,
         "steps": training.steps,
         "tokens": training.tokens,
         "training_seconds": training.seconds,

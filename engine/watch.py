@@ -1,4 +1,4 @@
-"""Watches a training: reports its progress, obeys a stop or a deadline, keeps the best epoch's weights."""
+"""Watches a training: reports its progress, ends it in time, keeps the best epoch's weights."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
-
-from engine.errors import TrainingError
 
 PROGRESS_SECONDS = 0.25
 KEPT_WEIGHTS = 1_000_000_000  # trainable; above, no copy of the best epoch is held in memory
@@ -28,14 +26,17 @@ class StopMode(StrEnum):
 class Hooks:
     """What a training reports to and asks while it runs.
 
-    `stop` is asked at each step; `epoch_ended` gets the model and the epoch, and may return the loss on dev;
-    at `deadline` (of the monotonic clock) the training ends.
+    `stop` is asked at each step; `epoch_ended` gets the model and the epoch (0: before the first step), and
+    may return the loss on dev; at `deadline` (of the monotonic clock) the training ends, and after `patience`
+    epochs in a row that lower the loss by no more than `least_gain` (None: never).
     """
 
     emit: Emit
     stop: Callable[[], StopMode | None]
     epoch_ended: Callable[[Any, int], float | None]
     deadline: float | None = None
+    patience: int | None = None
+    least_gain: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,11 @@ class Kept:
 
 @dataclass(slots=True)
 class Training:
-    """How a training went; `model` is in the state that it ended in."""
+    """How a training went; `model` is in the state that it ended in.
+
+    `stopped_epoch`: the epoch after which patience ended it; `diverged_at`: the step at which a loss was no
+    number.
+    """
 
     model: Any
     steps: int = 0
@@ -62,6 +67,8 @@ class Training:
     first_step_seconds: float | None = None
     stopped: StopMode | None = None
     out_of_time: bool = False
+    stopped_epoch: int | None = None
+    diverged_at: int | None = None
     best: Kept | None = None
     log_history: list[dict[str, float]] = field(default_factory=list)
 
@@ -77,6 +84,8 @@ class Watch:
         self.began = self.emitted = time.monotonic()
         self.emitted_step = 0
         self.logs: dict[str, Any] = {}
+        self.least_loss = math.inf
+        self.epochs_without_gain = 0
 
     @property
     def seconds(self) -> float:
@@ -84,7 +93,8 @@ class Watch:
         return time.monotonic() - self.began - self.other_seconds
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """The clock starts when everything is loaded."""
+        """The untuned model's loss; then the clock starts: everything is loaded."""
+        self._measure(state, 0)
         self.began = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
@@ -103,7 +113,9 @@ class Watch:
         """A few progress events per second, the first step among them."""
         if "loss" not in logs:
             return
-        check_finite(float(logs["loss"]), state.global_step)
+        if not math.isfinite(float(logs["loss"])):
+            self._diverge(state, control)
+            return
         self.logs = logs
         if self.emitted_step == 0 or time.monotonic() - self.emitted >= PROGRESS_SECONDS:
             self._emit_progress(state)
@@ -115,13 +127,18 @@ class Watch:
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Scoring between epochs; a stop in the middle of one also ends up here."""
-        began, epoch = time.monotonic(), round(state.epoch)
-        if self.training.stopped is StopMode.DISCARD or abs(state.epoch - epoch) > 1e-6:
+        began, epoch, training = time.monotonic(), round(state.epoch), self.training
+        unwanted = training.stopped is StopMode.DISCARD or training.diverged_at is not None
+        if unwanted or abs(state.epoch - epoch) > 1e-6:
             return
-        loss = self.hooks.epoch_ended(self.training.model, epoch)
-        if loss is not None:
-            state.log_history.append({"epoch": epoch, "step": state.global_step, "eval_loss": loss})
+        loss = self._measure(state, epoch)
+        if loss is not None and not math.isfinite(loss):
+            self._diverge(state, control)
+        elif loss is not None:
             self._keep(loss, epoch)
+            if self._is_out_of_patience(loss) and epoch < args.num_train_epochs:
+                training.stopped_epoch = epoch
+                control.should_training_stop = True
         self.other_seconds += time.monotonic() - began
 
     def outcome(self, trainer: Any) -> Training:
@@ -131,8 +148,26 @@ class Watch:
         training.seconds = self.seconds
         training.tokens = round(self.tokens_per_epoch * (state.epoch or 0))
         training.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-        training.log_history = [e for e in state.log_history if "loss" in e or "eval_loss" in e]
+        finite = [{k: v for k, v in e.items() if math.isfinite(v)} for e in state.log_history]
+        training.log_history = [entry for entry in finite if "loss" in entry or "eval_loss" in entry]
         return training
+
+    def _measure(self, state: Any, epoch: int) -> float | None:
+        loss = self.hooks.epoch_ended(self.training.model, epoch)
+        if loss is not None:
+            state.log_history.append({"epoch": epoch, "step": state.global_step, "eval_loss": loss})
+        return loss
+
+    def _diverge(self, state: Any, control: Any) -> None:
+        self.training.diverged_at = state.global_step
+        control.should_training_stop = True
+
+    def _is_out_of_patience(self, loss: float) -> bool:
+        """Counted as transformers' EarlyStoppingCallback does."""
+        gained = self.least_loss - loss > self.hooks.least_gain
+        self.epochs_without_gain = 0 if gained else self.epochs_without_gain + 1
+        self.least_loss = min(self.least_loss, loss)
+        return self.hooks.patience is not None and self.epochs_without_gain >= self.hooks.patience
 
     def _emit_progress(self, state: Any) -> None:
         self.emitted, self.emitted_step = time.monotonic(), state.global_step
@@ -154,14 +189,6 @@ class Watch:
         if (best is None or loss < best.loss) and trainable(model) <= KEPT_WEIGHTS:
             weights = {n: p.detach().cpu().clone() for n, p in model.named_parameters() if p.requires_grad}
             self.training.best = Kept(loss, epoch, weights)
-
-
-def check_finite(loss: float, step: int) -> None:
-    """Raises TrainingError for a loss that is not a number."""
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"The loss became {loss} at step {step}: the training diverged. Lower learning_rate."
-        )
 
 
 def trainable(model: Any) -> int:

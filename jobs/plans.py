@@ -22,7 +22,10 @@ _ALPHABET = string.digits + string.ascii_lowercase
 
 @dataclass(frozen=True, slots=True)
 class PlanRequest:
-    """What a person chose. `left_out`: ranks of the shortlist not to run; `custom`: own configs to run."""
+    """What a person chose. `left_out`: ranks of the shortlist not to run; `custom`: own configs to run.
+
+    `early_stopping` is for own configs: default and shortlist must mean what the grid measured.
+    """
 
     dataset: Dataset
     model: str
@@ -37,6 +40,7 @@ class PlanRequest:
     time_cap_minutes: float | None = None
     left_out: tuple[int, ...] = ()
     custom: tuple[Config, ...] = ()
+    early_stopping: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ def _numbered(request: PlanRequest, chosen: Shortlist, metric: str, study_id: st
             template=request.template,
             max_length=request.max_length,
             time_cap_seconds=cap,
+            **(space.EARLY_STOPPING if kind is RunKind.CUSTOM and request.early_stopping else {}),
         )
 
 

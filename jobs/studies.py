@@ -18,6 +18,7 @@ from rq.job import JobStatus
 
 from engine import dataset as datasets
 from engine import settings as settings_module
+from engine import space
 from engine.artifacts import RUN_ID, Artifacts, study_of
 from engine.dataset import Dataset
 from engine.errors import ConfigError, NotFoundError
@@ -51,6 +52,7 @@ class NewRun:
     kind: RunKind = RunKind.CUSTOM
     rank: int | None = None
     seed: int | None = None
+    early_stopping: bool = False
 
 
 def extend(study: str, runs: Iterable[NewRun]) -> tuple[str, ...]:
@@ -71,6 +73,7 @@ def extend(study: str, runs: Iterable[NewRun]) -> tuple[str, ...]:
             rank=new.rank,
             config=plans.checked(new.config, of.method),
             seed=of.seed if new.seed is None else new.seed,
+            **(space.EARLY_STOPPING if new.early_stopping else dict.fromkeys(space.EARLY_STOPPING)),
         )
         for number, new in enumerate(runs, start=first)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 
-from engine.records import Method, RunStatus, Score, Task
+from engine.records import Method, RunStatus, Score, Task, short_rate
 
 STATUS = {
     RunStatus.QUEUED: "Waiting",
@@ -74,8 +74,7 @@ def clock(created: float) -> str:
 
 def rate(value: float) -> str:
     """A learning rate as people write it: '3e-4'."""
-    mantissa, exponent = f"{value:.2e}".split("e")
-    return f"{float(mantissa):g}e{int(exponent)}"
+    return short_rate(value)
 
 
 def method(name: Method) -> str:

@@ -85,6 +85,15 @@ def tiny_classification(rows: int = 60, seed: int = 0) -> list[dict[str, str]]:
     ]
 
 
+def tiny_noise(rows: int = 80, seed: int = 0) -> list[dict[str, str]]:
+    """Rows whose label has nothing to do with their text: they can be learned by heart only."""
+    draw = random.Random(seed)
+    return [
+        {"text": f"{draw.choice(WORDS)} {draw.choice(WORDS)} {draw.choice(WORDS)} {i}", "label": label}
+        for i, label in enumerate(draw.choices(LABELS, k=rows))
+    ]
+
+
 def tiny_summaries(rows: int = 40, seed: int = 0) -> list[dict[str, str]]:
     """Rows whose summary is their first sentence."""
     draw = random.Random(seed)
