@@ -122,13 +122,13 @@ def score_rows(
     return [
         {
             "run": title,
+            "test (reports)": points(side.result.test if side.result else None, side.spec.metric),
+            "A is better by": gap,
+            "rows": str(side.result.test.n) if side.result and side.result.test else "",
+            "dev (selects)": points(side.result.dev if side.result else None, side.spec.metric),
+            "metric": TITLES[side.spec.metric],
             "dataset": side.study.dataset_name,
             "model": side.spec.model,
-            "metric": TITLES[side.spec.metric],
-            "dev (selects)": points(side.result.dev if side.result else None, side.spec.metric),
-            "test (reports)": points(side.result.test if side.result else None, side.spec.metric),
-            "rows": str(side.result.test.n) if side.result and side.result.test else "",
-            "A is better by": gap,
         }
         for side, title, gap in zip(sides, titles, gaps, strict=True)
     ]

@@ -46,26 +46,23 @@ def tell(study: str, settings: Settings | None = None) -> bool:
     settings = settings or settings_module.current()
     if settings.webhook is None:
         return False
-    client = queue.connection(settings)
+    files, client, key = tasks.artifacts(settings), queue.connection(settings), f"shortlist:told:{study}"
     try:
-        end = _end(tasks.artifacts(settings), study)
-        if end is None:
+        end = _end(files, study)
+        if end is None or client.get(key) == end.encode():
             return False
-        before = client.set(f"shortlist:told:{study}", end, get=True, ex=REMEMBERED_SECONDS)
-        if before == end.encode():
-            return False
-        problem = _post_patiently(settings.webhook.get_secret_value(), message(study, settings))
+        content = message(study, settings)
+        if client.set(key, end, get=True, ex=REMEMBERED_SECONDS) == end.encode():
+            return False  # another process was quicker
+        problem = _post_patiently(settings.webhook.get_secret_value(), content)
         if problem is None:
             client.delete(PROBLEM_KEY)
-        else:
-            _log.warning("The end of %s was not told: %s", study, problem)
-            client.set(PROBLEM_KEY, f"{_name(study, settings)!r} was not told: {problem}", ex=PROBLEM_SECONDS)
-    except NotFoundError:
-        return False
-    except RedisError as error:
+            return True
+        _log.warning("The end of %s was not told: %s", study, problem)
+        client.set(PROBLEM_KEY, f"'{content['name']}' was not told: {problem}", ex=PROBLEM_SECONDS)
+    except (NotFoundError, RedisError) as error:
         _log.warning("The end of %s was not told: %s", study, error)
-        return False
-    return problem is None
+    return False
 
 
 def message(study: str, settings: Settings) -> dict[str, str | None]:
@@ -105,6 +102,8 @@ def last_problem(settings: Settings) -> str | None:
 
 def _end(files: Artifacts, study: str) -> str | None:
     """Names the attempts that a study ended with, so that one that is retried ends anew; None: not over."""
+    if study not in files.studies():
+        return None
     found = files.read_study(study)
     results = [files.read_result(run) for run in found.runs]
     if found.deleted or any(result is None for result in results):
@@ -144,7 +143,3 @@ class _NoRedirect(HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
-
-
-def _name(study: str, settings: Settings) -> str:
-    return tasks.artifacts(settings).read_study(study).name

@@ -13,7 +13,7 @@ from jobs import collector, comparisons
 from pages import explore_chart, live, words
 
 OFFERED = 500  # the newest scored runs to choose from
-WIDTHS = {"run": 300, "dataset": 150, "model": 150, "dev (selects)": 150, "test (reports)": 150, "rows": 60}
+WIDTHS = {"run": 210, "test (reports)": 150, "A is better by": 150, "dev (selects)": 150, "rows": 60}
 CHART = {"displayModeBar": False}
 
 

@@ -12,7 +12,7 @@ from engine.records import RunStatus
 from engine.verdict import Summary
 from jobs import studies
 from jobs.views import RunView, StudyView
-from pages import words
+from pages import compare, words
 
 COLUMNS = {
     "run": st.column_config.TextColumn("Run", pinned=True, width=185),
@@ -33,18 +33,23 @@ LATER = ("dev", "test", "time", "gap")
 
 
 def table(view: StudyView, found: Summary | None) -> None:
-    """One row per run; a selected row offers what can be done with it. `found`: the verdict so far."""
+    """One row per run; a selected row offers what can be done with it, several to compare them.
+
+    `found`: the verdict so far.
+    """
     loss = lower_is_better(view.study.metric)
     rows = [{**_row(run, loss), "gap": _gap(run, found, loss)} for run in view.runs]
     shown = [name for name in COLUMNS if not (view.is_over and name in LIVE)]
     shown = [name for name in shown if name not in LATER or any(row[name] for row in rows)]
     event = st.dataframe(
         rows, hide_index=True, column_config=COLUMNS, column_order=shown, key="runs", on_select="rerun",
-        selection_mode="single-row", height="content",
+        selection_mode="multi-row", height="content",
     )  # fmt: skip
-    chosen = event["selection"]["rows"]
-    if chosen and chosen[0] < len(view.runs):
-        _actions(view.runs[chosen[0]])
+    chosen = [view.runs[row] for row in event["selection"]["rows"] if row < len(view.runs)]
+    if len(chosen) == 1:
+        _actions(chosen[0])
+    if scored := [run.spec.run for run in chosen if run.result is not None and run.result.test]:
+        compare.link("Compare it with other runs" if len(scored) == 1 else "Compare these runs", scored)
 
 
 def failures(view: StudyView) -> list[str]:

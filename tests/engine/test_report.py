@@ -1,0 +1,144 @@
+"""The report says what the study's files say; text from data is text in it, and it needs no network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from engine import dataset as datasets
+from engine import report
+from engine.report import Facts
+from engine.verdict import Summary
+from jobs import reports
+from pages import live
+from tests import studies
+
+EVIL = "</script><script>alert(1)</script> **bold** [x](javascript:y) | `z` <img src=x>"
+
+
+@pytest.fixture
+def facts(home: Path) -> Facts:
+    """Of the sample study, which really ran."""
+    files = live.files()
+    live.ensure_sample_study(files)
+    (study,) = files.studies()
+    return reports.facts(study)
+
+
+def test_the_sections_follow_the_way_of_a_study(facts: Facts) -> None:
+    titles = [section.title for section in report.sections(facts)]
+
+    assert titles == ["What was asked", "Data checks", "Plan", "Results", "Limits", "How to repeat it"]
+
+
+def test_the_verdict_is_the_studys_own(facts: Facts) -> None:
+    assert " ".join(report.verdict(facts)) == facts.summary.verdict
+    for page in (report.to_html(facts), report.to_markdown(facts)):
+        assert report.verdict(facts)[0] in page.replace("\\", "")
+
+
+def test_every_run_is_in_the_table_with_its_intervals_and_the_winner_marked(facts: Facts) -> None:
+    (results,) = [s for s in report.sections(facts) if s.title == "Results"]
+
+    assert results.table is not None and results.table.marked is not None
+    assert len(results.table.rows) == len(facts.specs)
+    winner = facts.results[facts.summary.winner or ""]
+    marked = results.table.rows[results.table.marked]
+    assert winner.test is not None
+    assert marked[2].startswith(f"{100 * winner.test.value:.1f} (")
+    assert marked[3] == "winner"
+
+
+def test_html_is_one_file_that_needs_no_network(facts: Facts) -> None:
+    page = report.to_html(facts)
+
+    own = page.replace(report.figures_report.library(), "")
+    assert "default-src 'none'" in own
+    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", own)
+    assert page.count(report.figures_report.library()) == 1
+    assert own.count('class="plotly-graph-div"') == 2
+
+
+def test_markdown_has_tables_and_no_html(facts: Facts) -> None:
+    page = report.to_markdown(facts)
+
+    assert page.startswith("# Sample: support tickets\n")
+    assert "| --- | --- |" in page
+    assert "\n\n\n" not in page
+    assert "<div" not in page
+
+
+def test_text_from_people_and_files_is_never_markup(facts: Facts) -> None:
+    assert facts.dataset is not None
+    study = replace(facts.study, name=EVIL, note=EVIL, dataset_name=EVIL)
+    evil = replace(facts, study=study, dataset=replace(facts.dataset, file_name=EVIL, labels=(EVIL, "b")))
+
+    page, text = report.to_html(evil), report.to_markdown(evil)
+
+    assert "<script>alert" not in page
+    assert "&lt;/script&gt;&lt;script&gt;alert(1)" in page
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    assert not re.search(r"(?<!\\)(\*\*bold|\[x\]|<img|<script)", prose)
+
+
+def test_code_cannot_end_its_block(facts: Facts) -> None:
+    assert facts.dataset is not None
+    evil = replace(facts, dataset=replace(facts.dataset, file_name="a```\n# b.csv"))
+
+    assert "\n````\npython cli.py tune" in report.to_markdown(evil)
+
+
+def test_the_command_repeats_the_dataset(facts: Facts, tmp_path: Path) -> None:
+    """Its file, task and columns give the same dataset again."""
+    (section,) = [s for s in report.sections(facts) if s.title == "How to repeat it"]
+    words = section.code.splitlines()[0].split()
+    roles = dict(word.split("=") for word in words if "=" in word)
+    original = next((live.files().datasets_root / "datasets" / facts.study.dataset / "original").iterdir())
+
+    again = datasets.build(original, task=facts.study.task, roles=roles, seed=facts.study.seed)  # type: ignore[arg-type]
+
+    assert words[:4] == ["python", "cli.py", "tune", original.name]
+    assert again.id == facts.study.dataset
+
+
+def test_a_link_leads_back_where_the_pages_are_known(facts: Facts) -> None:
+    link = "https://pages.example/studies?study=s"
+
+    assert f'<a href="{link}">Open the study</a>' in report.to_html(replace(facts, link=link))
+    assert "Open the study" not in report.to_html(facts)
+
+
+def test_a_study_that_has_not_ended_says_what_is_missing(home: Path) -> None:
+    files = live.files()
+    study = studies.write(files)
+
+    found = reports.facts(study.study)
+
+    text = report.to_markdown(found)
+    assert "2 of 2 runs have not ended" in text
+    assert "shortlist 1 has not ended yet" in text
+    assert "deleted since" in text
+    assert report.to_html(found)
+
+
+def test_limits_name_what_was_cut_and_who_was_trained_once(facts: Facts) -> None:
+    run = next(spec.run for spec in facts.specs if spec.kind.trains)
+    cut = {**facts.results[run].facts, "truncated_rows": 12}
+    results = {**facts.results, run: replace(facts.results[run], facts=cut)}
+
+    (limits,) = [s for s in report.sections(replace(facts, results=results)) if s.title == "Limits"]
+
+    assert "12 of 208 training rows were longer than the 512 tokens that the model reads" in limits.points[-2]
+    assert any("5 of 5 configs were trained with one seed" in point for point in limits.points)
+
+
+def test_a_report_is_not_made_of_a_summary_without_a_winner_as_if_there_were_one(facts: Facts) -> None:
+    nothing = Summary(None, "No model has a score, so none can be recommended. Nothing ran.", {})
+
+    (results,) = [s for s in report.sections(replace(facts, summary=nothing)) if s.title == "Results"]
+
+    assert results.table is not None and results.table.marked is None
+    assert "winner" not in [cell for row in results.table.rows for cell in row]
