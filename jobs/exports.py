@@ -91,7 +91,7 @@ def view(run: str) -> ExportView:
     """How the run's export stands; one of an older attempt does not count."""
     settings = settings_module.current()
     files, client = _files(), queue.connection(settings, retries=0)
-    if queue.answers(settings) and (found := _live(client, run)) is not None:
+    if queue.answers(settings) and (found := live(client, _job(run))) is not None:
         return found
     content, result = files.read_export(run, FACTS), files.read_result(run)
     if content is None or result is None:
@@ -148,7 +148,7 @@ def build(run: str, what: str) -> None:
         try:
             (scratch / "folder").mkdir(parents=True)
             with tasks.device(settings):
-                _build(files, run, What(what), scratch, _hooks(client, run))
+                _build(files, run, What(what), scratch, hooks(client, _job(run)))
         except Cancelled:
             return
         except (ShortlistError, RuntimeError, OSError, MemoryError) as error:
@@ -160,18 +160,18 @@ def build(run: str, what: str) -> None:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _build(files: Artifacts, run: str, what: What, scratch: Path, hooks: Hooks) -> None:
+def _build(files: Artifacts, run: str, what: What, scratch: Path, by: Hooks) -> None:
     from engine import export, models
 
     spec = files.read_spec(run)
-    if not models.fetch(models.get(spec.model), hooks.say, hooks.stopped):
+    if not models.fetch(models.get(spec.model), by.say, by.stopped):
         raise Cancelled
-    found = export.write(_trained(files, run), what, scratch / "folder", hooks)
-    hooks.stage("Packing")
+    found = export.write(_trained(files, run), what, scratch / "folder", by)
+    by.stage("Packing")
     archive = scratch / ZIP
     export.pack(scratch / "folder", archive, f"shortlist-{run}")
     size = archive.stat().st_size
-    hooks.stage("Keeping")
+    by.stage("Keeping")
     files.keep_export(run, archive)
     result = files.read_result(run)
     facts = {
@@ -206,8 +206,9 @@ def _trained(files: Artifacts, run: str) -> Trained:
     )
 
 
-def _hooks(client: Redis, run: str) -> Hooks:
-    key, stop = queue.progress_key(_job(run)), queue.stop_key(_job(run))
+def hooks(client: Redis, job: str) -> Hooks:
+    """How a job tells the page where it is, and hears of a cancel."""
+    key, stop = queue.progress_key(job), queue.stop_key(job)
 
     def say(text: str) -> None:
         client.set(key, text, ex=STAGE_SECONDS)
@@ -215,14 +216,14 @@ def _hooks(client: Redis, run: str) -> Hooks:
     return Hooks(say, lambda: bool(client.exists(stop)), partial(process.die_with_parent, os.getpid()))
 
 
-def _live(client: Redis, run: str) -> ExportView | None:
-    """What the queue knows of an export under way, or of one whose worker was lost; None: nothing."""
-    status = queue.status(client, _job(run))
+def live(client: Redis, job: str) -> ExportView | None:
+    """What the queue knows of a job under way, or of one whose worker was lost; None: nothing."""
+    status = queue.status(client, job)
     if status in (JobStatus.QUEUED, JobStatus.SCHEDULED, JobStatus.DEFERRED):
         places = queue.waiting(client)
-        return ExportView(State.QUEUED, place=places.index(_job(run)) + 1 if _job(run) in places else None)
+        return ExportView(State.QUEUED, place=places.index(job) + 1 if job in places else None)
     if status is JobStatus.STARTED:
-        stage = client.get(queue.progress_key(_job(run)))
+        stage = client.get(queue.progress_key(job))
         return ExportView(State.RUNNING, stage=stage.decode() if isinstance(stage, bytes) else "Starting")
     if status is JobStatus.FAILED:
         return ExportView(State.FAILED, error=LOST)

@@ -11,7 +11,7 @@ from engine.verdict import Summary
 from jobs import exports
 from jobs.exports import Done, ExportView, State
 from jobs.views import StudyView
-from pages import problems, words
+from pages import problems, study_push, words
 
 POLL_SECONDS = 0.5
 LARGEST_DOWNLOAD = 1_000_000_000  # bytes; the page reads a file whole before a browser gets it
@@ -89,6 +89,7 @@ def _finished(run: str, done: Done) -> None:
             _download(run, done)
             st.button("Delete this export", key="export_discard", on_click=exports.discard, args=(run,))
             st.caption(f"{TITLES[done.what]}, {words.age(done.created)}. {_rows_inside(done)}")
+        study_push.show(run, done)
 
 
 def _badge(entry: Parity) -> None:

@@ -13,11 +13,12 @@ from redis import Redis
 
 from engine import settings
 from engine.artifacts import Artifacts
-from engine.errors import BusyError, ModelError, NotFoundError, StackError
+from engine.errors import BusyError, ConfigError, ModelError, NotFoundError, StackError
 from engine.export_parts import What
-from jobs import exports, queue, stack, tasks
+from jobs import exports, pushes, queue, stack, tasks
 from jobs.exports import State
 from tests import studies as small
+from tests.engine import pushserver
 from tests.jobs.conftest import ROOT, eventually, family, supervisor
 
 SAMPLE = "s-20261121-5pnsyk"
@@ -124,6 +125,43 @@ def test_what_is_kept_is_json(client: Redis, files: Artifacts) -> None:
     facts = json.loads(files.read_export(NO_WEIGHTS, exports.FACTS) or b"")
     assert facts["parts"] == ["script", "card"]
     assert set(facts["left_out"]) == {"adapter", "merged"}
+
+
+def test_an_export_of_weights_goes_to_the_hub_one_with_rows_does_not(
+    client: Redis, files: Artifacts, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    _keep(files, tmp_path, parts=["adapter", "card"])
+    with pushserver.serve() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        with pytest.raises(ConfigError, match="A repository is named like"):
+            pushes.request(WINNER, "../evil")
+        pushes.request(WINNER, "tickets")
+        with pytest.raises(BusyError, match="being uploaded already"):
+            pushes.request(WINNER, "tickets")
+        queue.forget(client, f"push-{WINNER}")
+        pushes.upload(WINNER, "tickets", pushes.PRIVATE)
+
+        assert pushes.view(WINNER)[1] == f"{hub.url}/{pushserver.ACCOUNT}/tickets"
+        assert hub.files == {"README.md": b"# A card", "adapter/weights": b"w"}
+        hub.refuse = 403
+        pushes.upload(WINNER, "tickets", pushes.PUBLIC)
+        assert "set one that may write" in str(pushes.view(WINNER)[0].error)
+
+    _keep(files, tmp_path, parts=["adapter", "script", "card"])
+    with pytest.raises(ModelError, match="no export that can be uploaded"):
+        pushes.request(WINNER, "tickets")
+
+
+def _keep(files: Artifacts, tmp_path: Path, parts: list[str]) -> None:
+    """A finished export of the winner as a worker leaves it."""
+    with zipfile.ZipFile(tmp_path / exports.ZIP, "w") as archive:
+        archive.writestr("run/README.md", "# A card")
+        archive.writestr("run/adapter/weights", "w")
+    files.keep_export(WINNER, tmp_path / exports.ZIP)
+    facts = {"what": "adapter", "attempt": 1, "created": 0.0, "bytes": 3, "parts": parts}
+    facts |= {"left_out": {}, "parity": []}
+    files.write_export(WINNER, exports.FACTS, json.dumps(facts).encode())
 
 
 @pytest.mark.slow

@@ -91,6 +91,23 @@ def test_same_and_different_files_are_marked_apart(sample: Artifacts, app: AppTe
     assert not app.exception
 
 
+@pytest.mark.parametrize(
+    ("token", "parts", "offered"),
+    [("hf_x", ["adapter", "card"], True), ("hf_x", ["adapter", "script"], False), ("", ["adapter"], False)],
+)
+def test_the_hub_is_offered_with_a_token_and_without_rows(
+    sample: Artifacts, app: AppTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    token: str, parts: list[str], offered: bool,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("HF_TOKEN", token)
+    _keep(sample, tmp_path, parity=[], parts=parts)
+
+    section(app)
+
+    assert bool([button for button in app.button if button.label == "Upload to the hub"]) == offered
+    assert not app.exception
+
+
 def test_a_failed_export_shows_its_sentence(sample: Artifacts, app: AppTest) -> None:
     facts = {"attempt": 1, "error": "The disk is full: [x](http://evil)"}
     sample.write_export(WINNER, exports.FACTS, json.dumps(facts).encode())
