@@ -121,10 +121,10 @@ def continue_(
     from jobs import comparisons, continuing, stack
 
     started = time.monotonic()
+    found = continuing.prepare(study, file)
+    for issue in found.dataset.issues:
+        err.print(_issue_line(issue), markup=False, soft_wrap=True)
     with stack.start(user="terminal"):
-        found = continuing.prepare(study, file)
-        for issue in found.dataset.issues:
-            err.print(_issue_line(issue), markup=False, soft_wrap=True)
         newer = continuing.start(found, file).study
         _follow(newer)
     earlier = comparisons.with_earlier(newer)
@@ -151,7 +151,7 @@ def report(
     from jobs import reports
 
     reports.write(study, to)
-    err.print(f"Report written to {to}.", markup=False)
+    err.print(f"Report written to {to}.", markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -74,7 +74,7 @@ def _vanished(numbers: Sequence[int], before: Dataset) -> list[Issue]:
     of = counted(len(before.splits["test"]), "test row")
     be, which = ("is", "row") if len(numbers) == 1 else ("are", "rows")
     text = (
-        f"{len(numbers):,} of {of} {be} no longer in the file and left out: {which} {listed(numbers)} "
+        f"{len(numbers):,} of {of} {be} no longer in the file and left out: {which} {listed(numbers, 50)} "
         f"of {before.file_name}."
     )
     return [Issue(Severity.WARNING, Code.VANISHED_TEST_ROWS, None, text)]

@@ -17,7 +17,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from engine import figures, figures_report
+from engine import classes, figures, figures_report
+from engine.classes import Classes
 from engine.comparing import points
 from engine.dataset import Dataset
 from engine.findings import counted, listed
@@ -50,7 +51,8 @@ METHODS = {Method.LORA: "LoRA", Method.FULL: "full fine-tuning"}
 class Facts:
     """What a report is made of. `dataset` and `model` are None where they were deleted since.
 
-    `link`: the study's page; `earlier`: how its winner compares with that of the study it continues.
+    `link`: the study's page; `earlier`: how its winner compares with that of the study it continues;
+    `classes`: the winner class by class, for a classification.
     `made`: seconds since 1970.
     """
 
@@ -64,6 +66,7 @@ class Facts:
     made: float
     link: str | None = None
     earlier: str | None = None
+    classes: Classes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,9 @@ def to_markdown(facts: Facts) -> str:
 
 def sections(facts: Facts) -> tuple[Section, ...]:
     """What the report says, in its order."""
-    return (_asked(facts), _checks(facts), _plan(facts), _results(facts), _limits(facts), _repeat(facts))
+    by_class = () if facts.classes is None else (_by_class(facts.classes),)
+    start = (_asked(facts), _checks(facts), _plan(facts), _results(facts))
+    return (*start, *by_class, _limits(facts), _repeat(facts))
 
 
 def verdict(facts: Facts) -> tuple[str, ...]:
@@ -308,6 +313,21 @@ def _gap(facts: Facts, spec: RunSpec) -> str:
 def _metric(facts: Facts, spec: RunSpec, name: str) -> Any:
     result = facts.results.get(spec.run)
     return None if result is None else result.metrics.get(name, {}).get("test")
+
+
+def _by_class(found: Classes) -> Section:
+    sentences = (f"{classes.finding(found)}.", classes.warning(found) or "")
+    rows = tuple(
+        (
+            score.label,
+            f"{score.n:,}",
+            points(score.recall, "accuracy") or "no row",
+            points(score.precision, "accuracy") or "never answered",
+        )
+        for score in found.scores
+    )
+    header = ("class", "rows", "recall: found of its rows", "precision: right of its answers")
+    return Section("The winner class by class", tuple(filter(None, sentences)), table=Table(header, rows))
 
 
 def _limits(facts: Facts) -> Section:

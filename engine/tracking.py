@@ -72,9 +72,10 @@ def of_run(spec: RunSpec, report_to: str, home: Path) -> Iterator[Tracked]:
         found = Tracked(spec.run, tuple(filter(_installed, names)), missing(names))
     except ConfigError as error:
         found = Tracked(spec.run, (), [str(error)])
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder(home, spec.run))
-    for name in ("WANDB_PROJECT", "MLFLOW_EXPERIMENT_NAME"):
-        os.environ.setdefault(name, "shortlist")
+    if found.trackers:
+        os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder(home, spec.run))
+        os.environ.setdefault("WANDB_PROJECT", "shortlist")
+        os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "shortlist")
     token = _current.set(found)
     try:
         yield found

@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from engine import classes, models, report
 from engine import dataset as datasets
-from engine import models, report
 from engine import settings as settings_module
 from engine.artifacts import Artifacts
+from engine.classes import Classes
 from engine.dataset import Dataset
 from engine.errors import ConfigError, ModelError, NotFoundError
 from engine.models import BaseModel
+from engine.records import RunResult, Study, Task
 from engine.report import Facts
 from jobs import comparisons, tasks, views
 
@@ -24,18 +26,23 @@ def facts(study: str, link: str | None = None) -> Facts:
     files = tasks.artifacts(settings)
     of = files.read_study(study)
     results = {run: result for run in of.runs if (result := files.read_result(run)) is not None}
-    earlier = comparisons.with_earlier(study)
+    earlier, summary, data = (
+        comparisons.with_earlier(study),
+        views.summary(study),
+        _dataset(files, of.dataset),
+    )
     return Facts(
         study=of,
         specs=tuple(files.read_spec(run) for run in of.runs),
         results=results,
-        summary=views.summary(study),
+        summary=summary,
         events={run: files.events(run, result.attempt) for run, result in results.items()},
-        dataset=_dataset(files, of.dataset),
+        dataset=data,
         model=_model(of.model),
         made=time.time(),
         link=settings.study_link(study) or link,
         earlier=None if earlier is None else earlier.sentence,
+        classes=_classes(of, results.get(summary.winner or ""), data),
     )
 
 
@@ -46,6 +53,12 @@ def write(study: str, to: Path) -> None:
     if not to.parent.is_dir():
         raise ConfigError(f"There is no folder {str(to.parent)!r} to write the report to. Make it first.")
     to.write_text(FORMATS[to.suffix.lower()](facts(study)), encoding="utf-8")
+
+
+def _classes(study: Study, winner: RunResult | None, data: Dataset | None) -> Classes | None:
+    if study.task is not Task.CLASSIFICATION or winner is None:
+        return None
+    return classes.classes(views.predictions(winner.run, winner.attempt), data.labels if data else ())
 
 
 def _dataset(files: Artifacts, dataset: str) -> Dataset | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ import pytest
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A Shortlist home of the test's own; nothing is downloaded, no outer setting gets in."""
     folder = tmp_path / "home"
-    for name in ("REDIS_URL", "SHORTLIST_ARTIFACTS", "SHORTLIST_WORKERS", "SHORTLIST_GRID_WORKERS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("REDIS_URL", *(name for name in os.environ if name.startswith("SHORTLIST_"))):
+        if name != "SHORTLIST_SCREENSHOTS":
+            monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SHORTLIST_HOME", str(folder))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

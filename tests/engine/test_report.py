@@ -31,7 +31,10 @@ def facts(home: Path) -> Facts:
 def test_the_sections_follow_the_way_of_a_study(facts: Facts) -> None:
     titles = [section.title for section in report.sections(facts)]
 
-    assert titles == ["What was asked", "Data checks", "Plan", "Results", "Limits", "How to repeat it"]
+    assert titles == [
+        "What was asked", "Data checks", "Plan", "Results", "The winner class by class", "Limits",
+        "How to repeat it",
+    ]  # fmt: skip
 
 
 def test_the_verdict_is_the_studys_own(facts: Facts) -> None:
@@ -50,6 +53,14 @@ def test_every_run_is_in_the_table_with_its_intervals_and_the_winner_marked(fact
     assert winner.test is not None
     assert marked[2].startswith(f"{100 * winner.test.value:.1f} (")
     assert marked[3] == "winner"
+
+
+def test_each_class_of_the_winner_has_its_rows_and_recall(facts: Facts) -> None:
+    (section,) = [s for s in report.sections(facts) if s.title == "The winner class by class"]
+
+    assert section.table is not None and facts.dataset is not None
+    assert {row[0] for row in section.table.rows} == set(facts.dataset.labels)
+    assert sum(int(row[1]) for row in section.table.rows) == len(facts.dataset.splits["test"])
 
 
 def test_html_is_one_file_that_needs_no_network(facts: Facts) -> None:
