@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import cli_export
 import cli_grid
 import cli_judge
 import cli_models
 from engine import errors
-from engine.records import Issue, Method, Role, RunStatus, Task
+from engine.records import Config, Issue, Method, Role, RunStatus, Task
 from terminal import Json, err, out, print_json, print_table, seconds
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ BAD_INPUT = (
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cli_grid.app, name="grid")
 app.add_typer(cli_models.app, name="models")
+app.command()(cli_export.export)
 app.command()(cli_judge.judge)
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
@@ -79,7 +81,10 @@ def tune(
     file: File,
     model: Annotated[str, typer.Option(help="Base model; `models` lists them.")],
     method: Annotated[Method, typer.Option(help="LoRA or full fine-tuning.")],
-    k: Annotated[int, typer.Option(min=1, max=64, help="Number of shortlist configs.")] = 4,
+    k: Annotated[int, typer.Option(min=0, max=64, help="Number of shortlist configs.")] = 4,
+    config: Annotated[
+        list[Path] | None, typer.Option(help="YAML of a config of your own to train too; repeatable.")
+    ] = None,
     train_size: Annotated[int | None, typer.Option(min=1, help="Train on this many rows only.")] = None,
     test: Annotated[Path | None, typer.Option(help="Your own test file; else a part of FILE.")] = None,
     metric: Annotated[str | None, typer.Option(help="The metric that selects and reports.")] = None,
@@ -93,9 +98,13 @@ def tune(
     from jobs import plans, stack, studies
 
     started = time.monotonic()
+    own, max_length = _own_configs(config or [])
     with stack.start(user="terminal"):
         data = dataset.build(file, task=task, roles=_roles(map), test_path=test, seed=seed)
-        request = plans.PlanRequest(data, model, method, k=k, metric=metric, seed=seed, train_size=train_size)
+        request = plans.PlanRequest(
+            data, model, method, k=k, metric=metric, seed=seed, train_size=train_size,
+            max_length=max_length, custom=own,
+        )  # fmt: skip
         plan = plans.make(request)
         studies.save_dataset(data, file)
         study = studies.create(plan).study
@@ -305,6 +314,17 @@ def _roles(pairs: list[str] | None) -> dict[Role, str] | None:
             raise errors.ConfigError(f"--map needs ROLE=COLUMN with a role of {known}, but is {pair!r}.")
         roles[Role(role)] = column
     return roles or None
+
+
+def _own_configs(paths: Sequence[Path]) -> tuple[tuple[Config, ...], int | None]:
+    """The configs of YAML files, and the max_length that those who name one agree on."""
+    from engine import configfile
+
+    found = [configfile.read_path(path) for path in paths]
+    lengths = sorted({file.max_length for file in found if file.max_length is not None})
+    if len(lengths) > 1:
+        raise errors.ConfigError(f"The runs of a study share one max_length, but the files give {lengths}.")
+    return tuple(file.config for file in found), lengths[0] if lengths else None
 
 
 def _config_of(text: str) -> dict[str, Any]:

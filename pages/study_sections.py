@@ -11,6 +11,7 @@ from engine.verdict import Summary
 from jobs.views import StudyView
 from pages import (
     study_continue,
+    study_export,
     study_judge,
     study_outputs,
     study_predict,
@@ -23,6 +24,7 @@ SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
     "Try it": study_talk.show,
     "Predict": study_predict.show,
     "Judge": study_judge.show,
+    "Export": study_export.show,
     "Report": study_report.show,
     "Continue": study_continue.show,
 }
