@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine import figures
+from engine import diagnose, figures
 from engine.metrics import lower_is_better
 from engine.records import RunStatus
 from engine.verdict import Summary
@@ -25,11 +25,12 @@ COLUMNS = {
     "dev": st.column_config.TextColumn("Dev (selects)", width=140),
     "test": st.column_config.TextColumn("Test (reports)", width=140),
     "gap": st.column_config.TextColumn("Winner is better by", width=150),
+    "diagnosis": st.column_config.TextColumn("Diagnosis", width=130),
     "time": st.column_config.TextColumn("Time", width=60),
 }
 UNKNOWN = "its process was lost more often than it is retried."
 LIVE = ("progress", "now")
-LATER = ("dev", "test", "time", "gap")
+LATER = ("dev", "test", "time", "gap", "diagnosis")
 
 
 def table(view: StudyView, found: Summary | None) -> None:
@@ -71,6 +72,7 @@ def _row(run: RunView, loss: bool) -> dict[str, Any]:
         "now": _now(run),
         "dev": words.points(result.dev, loss) if result and result.dev else "",
         "test": words.points(result.test, loss) if result and result.test else "",
+        "diagnosis": said.short if (said := diagnose.diagnose(run.spec, result)) else "",
         "time": words.duration(result.seconds) if result else "",
         "config": run.spec.config.label if run.spec.config else "not trained",
     }

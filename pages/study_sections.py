@@ -10,7 +10,9 @@ from engine.records import Task
 from engine.verdict import Summary
 from jobs.views import StudyView
 from pages import (
+    study_classes,
     study_continue,
+    study_diagnosis,
     study_export,
     study_judge,
     study_outputs,
@@ -21,6 +23,8 @@ from pages import (
 
 SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
     "Outputs": study_outputs.show,
+    "Classes": study_classes.show,
+    "Diagnosis": study_diagnosis.show,
     "Try it": study_talk.show,
     "Predict": study_predict.show,
     "Judge": study_judge.show,
@@ -28,7 +32,10 @@ SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
     "Report": study_report.show,
     "Continue": study_continue.show,
 }
-ONLY_FOR: dict[str, frozenset[Task]] = {"Judge": study_judge.TASKS}
+ONLY_FOR: dict[str, frozenset[Task]] = {
+    "Classes": frozenset({Task.CLASSIFICATION}),
+    "Judge": study_judge.TASKS,
+}
 
 
 def show(view: StudyView, found: Summary) -> None:

@@ -29,8 +29,9 @@ def choose(request: PlanRequest) -> Plan:
     plan = plans.make(request)
     _worth(plan, k, request.dataset)
     left_out = _table(plan, scope)
-    tune_own.buttons(plan, scope)
-    return plans.make(replace(request, left_out=left_out))
+    rows = request.train_size or len(request.dataset.splits["train"])
+    early_stopping = tune_own.buttons(plan, scope, rows)
+    return plans.make(replace(request, left_out=left_out, early_stopping=early_stopping))
 
 
 def _worth(plan: Plan, k: int, data: Dataset) -> None:

@@ -1,16 +1,26 @@
-"""Step 3 of Tune, the user's own configs: cloned or edited from one of the plan's."""
+"""Step 3 of Tune, the user's own configs: cloned or edited from one of the plan's, with advice."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from engine import advice, space
+from engine.advice import Note
 from engine.errors import ConfigError
 from engine.records import SCHEDULES, Config, RunKind, RunSpec
 from jobs.plans import Plan
 from pages import problems, words
+
+EARLY_STOPPING = "Own configs stop early and keep their best epoch"
+EARLY_STOPPING_HELP = (
+    "A run ends after {early_stopping_patience} epochs in a row that lower the dev loss by no more than "
+    "{early_stopping_threshold}, and keeps the epoch with the lowest. Default and shortlist always train all "
+    "their epochs, as in the grid that ranked them."
+).format(**space.EARLY_STOPPING)
 
 
 def configs(scope: str) -> tuple[Config, ...]:
@@ -28,13 +38,17 @@ def _state(name: str, scope: str) -> list[Any]:
     return found
 
 
-def buttons(plan: Plan, scope: str) -> None:
-    """Open the form; go back to the shortlist as it is."""
-    with st.container(horizontal=True, key="own_actions"):
+def buttons(plan: Plan, scope: str, rows: int) -> bool:
+    """Open the form; go back to the shortlist as it is; whether own configs stop early."""
+    with st.container(horizontal=True, vertical_alignment="center", key="own_actions"):
         if st.button("Add, edit or clone a config", key="add_config", icon=":material/add:"):
-            _form(plan, scope)
-        if configs(scope):
-            st.button("Back to the shortlist alone", key="reset_configs", on_click=_reset, args=(scope,))
+            _form(plan, scope, rows)
+        if not configs(scope):
+            return True
+        st.button("Back to the shortlist alone", key="reset_configs", on_click=_reset, args=(scope,))
+    return st.toggle(
+        EARLY_STOPPING, True, key="early_stopping", help=EARLY_STOPPING_HELP, persist_state="session"
+    )
 
 
 def _reset(scope: str) -> None:
@@ -43,7 +57,7 @@ def _reset(scope: str) -> None:
 
 
 @st.dialog("Add, edit or clone a config")
-def _form(plan: Plan, scope: str) -> None:
+def _form(plan: Plan, scope: str, rows: int) -> None:
     specs = {spec.name: spec for spec in plan.specs if spec.config is not None}
     name = st.selectbox("Start from", specs, key="start_from")
     with problems.shown():
@@ -56,6 +70,15 @@ def _form(plan: Plan, scope: str) -> None:
         if added or changed:
             _state("own", scope).append(own)
             st.rerun()
+        if (start := specs[name].config) is not None:
+            _notes(advice.notes(own, plan.model, rows, start))
+
+
+def _notes(notes: Sequence[Note]) -> None:
+    """What sources say of the values above; it stands in nobody's way."""
+    for note in notes:
+        sign = ":orange[:material/error:]" if note.outside else ":material/check:"
+        st.caption(f"{sign} {words.plain(note.text)} Source: {words.plain(note.source)}.")
 
 
 def _take_out(spec: RunSpec, scope: str) -> None:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.estimate import Estimate
 from engine.findings import counted
-from engine.records import RunKind
+from engine.records import RunKind, RunSpec
 from jobs import studies
 from jobs.plans import Plan
 from pages import live, tune_configs, tune_cost, tune_file, tune_model, words
@@ -57,9 +57,15 @@ def _changes(understood: Understood, plan: Plan) -> list[str]:
         f"k = {plan.study.k}": bool(ranks) and plan.study.k != tune_configs.RECOMMENDED,
         f"{left_out} of the shortlist left out": left_out > 0,
         counted(own, "own config"): own > 0,
+        "no early stopping": any(_trains_on(spec) for spec in plan.specs),
         "prompt template": understood.template is not None,
     }
     return [text for text, on in told.items() if on]
+
+
+def _trains_on(spec: RunSpec) -> bool:
+    """Whether an own config has early stopping switched off."""
+    return spec.kind == RunKind.CUSTOM and spec.early_stopping_patience is None
 
 
 def _label(plan: Plan, cost: Estimate) -> str:
