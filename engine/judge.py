@@ -305,7 +305,7 @@ def table(asked: Sequence[Pair], answers: Mapping[int, Answer], first: str, seco
                 "verdict": _told(verdict(pair, answers), first, second),
                 f"{first} shown first": _named(answer.forward, first, second),
                 f"{second} shown first": _named(answer.swapped, second, first),
-                "problem": "same answer, not asked" if pair.same else answer.problem or "",
+                "problem": _problem(pair, answers),
                 "input": pair.text,
                 f"answer of {first}": pair.first,
                 f"answer of {second}": pair.second,
@@ -331,6 +331,12 @@ def _share(counted_pairs: Sequence[tuple[Pair, bool]]) -> Score | None:
 
 def _told(found: Verdict, first: str, second: str) -> str:
     return {Verdict.WIN: f"{first} better", Verdict.LOSS: f"{second} better"}.get(found, str(found))
+
+
+def _problem(pair: Pair, answers: Mapping[int, Answer]) -> str:
+    if pair.same:
+        return "same answer, not asked"
+    return answers[pair.row].problem or "" if pair.row in answers else "not asked yet"
 
 
 def _named(choice: Choice | None, a: str, b: str) -> str:

@@ -18,6 +18,10 @@ from pages import live, problems, study_judge_result, words
 
 TASKS = frozenset(arithmetic.QUESTIONS)
 POLL_SECONDS = 1.0
+WHAT = (
+    "A language model reads what two runs answered to the same row and says which is better. It is asked "
+    "twice, with the answers swapped."
+)
 PENDING = {RunStatus.QUEUED: "Waiting for a free worker", RunStatus.RUNNING: "The judge is asked"}
 
 
@@ -38,6 +42,7 @@ def show(view: StudyView, found: Summary) -> None:
 def _chosen(
     view: StudyView, found: Summary, endpoint: Endpoint, names: Mapping[str, str], default: tuple[str, str]
 ) -> None:
+    st.caption(WHAT)
     left, middle, right = st.columns([2, 2, 1])
     runs = list(names)
 
@@ -85,14 +90,14 @@ def _state(comparison: Comparison, rows: int, names: tuple[str, str], was_pendin
     found = arithmetic.summarize(asked, state.answers)
     if state.status is not None:
         _progress(comparison, state.status, found)
-    elif missing := arithmetic.unanswered(asked, state.answers):
-        _ask(comparison, rows, arithmetic.consent(missing, comparison.endpoint), len(missing))
     if state.problem is not None:
         st.warning(words.plain(state.problem))
-    if state.answers or found.judged:
-        study_judge_result.show(
-            found, arithmetic.table(asked, state.answers, *names), names, over=state.status is None
-        )
+    if found.judged or found.failed:
+        table = arithmetic.table(asked, state.answers, *names)
+        study_judge_result.show(found, table, names, over=state.status is None)
+    missing = arithmetic.unanswered(asked, state.answers)
+    if missing and state.status is None:
+        _ask(comparison, rows, arithmetic.consent(missing, comparison.endpoint), len(missing))
 
 
 def _progress(comparison: Comparison, status: RunStatus, found: Found) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from engine import judge
+from engine.findings import counted
 from engine.judge import Found
 from engine.records import Score
 from jobs import predictions
@@ -19,16 +21,17 @@ def show(found: Found, table: pd.DataFrame, names: tuple[str, str], *, over: boo
     if over:
         st.markdown(f"**{words.plain(judge.sentence(found, *names))}**")
     with st.container(horizontal=True, key="judge_numbers"):
-        decided = found.wins + found.losses
-        wins = f"{words.plain(names[0])} preferred, of {decided} decided"
+        decided = counted(found.wins + found.losses, "decided row")
+        wins = f"Win rate of {words.plain(names[0])}, {decided}"
         st.metric(wins, _share(found.preferred), border=True, width="content")
         st.metric("Ties", f"{found.ties:,}", border=True, width="content")
         st.metric("Both orders agree", _share(found.agreement), border=True, width="content")
-        st.metric("Judged", counts(found), border=True, width="content")
+        failed = f", {found.failed} failed" if found.failed else ""
+        st.metric(f"Judged{failed}", f"{found.judged} of {found.rows}", border=True, width="content")
     st.caption(words.plain(_notes(found)))
     if (caution := judge.caution(found)) is not None and over:
         st.warning(words.plain(caution))
-    st.dataframe(table, hide_index=True, key="judge_table", height=320)
+    st.dataframe(table, hide_index=True, column_config=_widths(table), key="judge_table", height=320)
     _downloads(table)
 
 
@@ -36,6 +39,13 @@ def counts(found: Found) -> str:
     """How far the judging is: '31 judged of 50, 2 failed'."""
     failed = f", {found.failed} failed" if found.failed else ""
     return f"{found.judged} judged of {found.rows}{failed}"
+
+
+def _widths(table: pd.DataFrame) -> dict[str, Any]:
+    """The verdicts whole, the texts cut: a double click shows a cell's whole text."""
+    names = list(table.columns)
+    widths = dict.fromkeys(names[1:4], 175) | {names[4]: 190} | dict.fromkeys(names[5:], 320)
+    return {name: st.column_config.TextColumn(width=width) for name, width in widths.items()}
 
 
 def _share(score: Score | None) -> str:

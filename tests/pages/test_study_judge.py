@@ -92,7 +92,7 @@ def test_the_result_names_the_preferred_model_and_what_failed(
 
     shown = {metric.label.replace("\\", ""): metric.value for metric in app.metric}
     assert "The judge prefers shortlist 1 to untuned base: of 19 judged rows" in seen(app)
-    assert shown["Judged"] == "19 judged of 20, 1 failed"
+    assert shown["Judged, 1 failed"] == "19 of 20"
     table = app.dataframe[-1].value
     assert sorted(set(table["verdict"])) == ["missing", "shortlist 1 better"]
     assert app.button(key="judge_ask").label == "Ask the judge about 1 row"
