@@ -42,8 +42,8 @@ BAD_INPUT = (
 app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cli_grid.app, name="grid")
 app.add_typer(cli_models.app, name="models")
-app.command()(cli_export.export)
 app.command()(cli_judge.judge)
+app.command()(cli_export.export)
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[
@@ -89,13 +89,14 @@ def tune(
     test: Annotated[Path | None, typer.Option(help="Your own test file; else a part of FILE.")] = None,
     metric: Annotated[str | None, typer.Option(help="The metric that selects and reports.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
+    seeds: Annotated[int, typer.Option(min=1, max=9, help="Repeat the top 2 until each has N seeds.")] = 1,
     task: TaskOption = None,
     map: MapOption = None,
     json: Json = False,
 ) -> None:
     """Train the untuned base, the default and the shortlist on a file, and say which model to use."""
     from engine import dataset
-    from jobs import plans, stack, studies
+    from jobs import plans, repeats, stack, studies
 
     started = time.monotonic()
     own, max_length = _own_configs(config or [])
@@ -111,6 +112,8 @@ def tune(
         studies.launch(study)
         err.print(plan.shortlist.evidence, markup=False, soft_wrap=True)
         _follow(study)
+        if repeats.start(study, seeds):
+            _follow(study)
     facts = {**_study_facts(study), "wall_seconds": round(time.monotonic() - started, 1)}
     if json:
         print_json(facts)
@@ -372,6 +375,10 @@ def _study_facts(study: str) -> dict[str, Any]:
         "shortlist": dict(view.study.shortlist),
         "runs": [_run_facts(run) for run in view.runs],
         "winner": summary.winner,
+        "runner_up": summary.runner_up,
+        "ties": list(summary.ties),
+        "smallest_difference": summary.smallest_difference,
+        "headline": None if summary.headline is None else summary.headline.to_dict(),
         "verdict": summary.verdict,
     }
 

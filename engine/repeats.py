@@ -25,14 +25,16 @@ def families(specs: Sequence[RunSpec]) -> dict[str, tuple[RunSpec, ...]]:
     return {run: tuple(family) for run, family in found.items()}
 
 
-def missing(families: Mapping[str, Sequence[RunSpec]], ranked: Sequence[str]) -> list[tuple[RunSpec, int]]:
-    """The first TOP of the ranked runs, each with the seeds it lacks of SEEDS that follow its first one."""
+def missing(
+    families: Mapping[str, Sequence[RunSpec]], ranked: Sequence[str], seeds: int = SEEDS
+) -> list[tuple[RunSpec, int]]:
+    """The first TOP of the ranked runs, each with those of so many seeds, from its own on, that it lacks."""
     wanted = []
     for run in ranked[:TOP]:
         family = families[run]
         have = {spec.seed for spec in family}
-        seeds = range(family[0].seed, family[0].seed + SEEDS)
-        wanted += [(family[0], seed) for seed in seeds if seed not in have]
+        first = family[0].seed
+        wanted += [(family[0], seed) for seed in range(first, first + seeds) if seed not in have]
     return wanted
 
 

@@ -59,7 +59,7 @@ def summarize(
         _few_rows(view, winner),
         _main_sentence(view, winner, differences),
         _headline_sentence(view, expected, len(rivals) + 1),
-        _runner_up_sentence(view, runner_up, differences),
+        _runner_up_sentence(view, winner, runner_up, differences),
         _seeds_sentence(view),
         _baseline_sentence(view, winner, differences),
         _limits_sentence(view, winner, ties, least),
@@ -223,13 +223,15 @@ def _headline_sentence(view: _View, expected: Score | None, candidates: int) -> 
     return f"Counting for having picked the best of {candidates}: {score}, from {rows}."
 
 
-def _runner_up_sentence(view: _View, second: RunSpec | None, differences: Mapping[str, Score]) -> str:
+def _runner_up_sentence(
+    view: _View, winner: RunSpec, second: RunSpec | None, differences: Mapping[str, Score]
+) -> str:
     """Base and default are told of in the main sentence already."""
     told = (RunKind.BASE, RunKind.DEFAULT)
     if second is None or second.run not in differences or second.kind in told:
         return ""
     compared = _compared(view.study.metric, differences[second.run], f"the runner-up on dev, {second.name}")
-    return f"It is {compared}."
+    return f"{winner.name[0].upper()}{winner.name[1:]} is {compared}."
 
 
 def _seeds_sentence(view: _View) -> str:
@@ -259,10 +261,14 @@ def _baselines_above(view: _View, differences: Mapping[str, Score]) -> list[RunS
     return [s for s in view.scored(RunKind.BASELINE) if s.run in differences and differences[s.run].high < 0]
 
 
+def _unbeaten(spec: RunSpec, differences: Mapping[str, Score]) -> bool:
+    return spec.run in differences and differences[spec.run].low <= 0
+
+
 def _baseline_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
-    """About the best baseline by dev, and about each that is better than the winner."""
+    """About the best baseline by dev, and about each that the winner is not shown to be better than."""
     best = view.best(view.scored(RunKind.BASELINE))
-    told = [s for s in view.scored(RunKind.BASELINE) if s is best or s in _baselines_above(view, differences)]
+    told = [s for s in view.scored(RunKind.BASELINE) if s is best or _unbeaten(s, differences)]
     sentences = []
     for spec in told:
         title = _title(spec)

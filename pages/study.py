@@ -9,7 +9,7 @@ from engine.records import Event
 from engine.verdict import Summary
 from jobs import views
 from jobs.views import RunView, StudyView
-from pages import live, study_actions, study_runs, study_sections, words
+from pages import live, study_actions, study_runs, study_sections, study_seeds, words
 
 LIVE_SECONDS = 1.5
 
@@ -56,6 +56,7 @@ def _head(view: StudyView) -> None:
         with st.container(border=True, key="verdict"):
             st.markdown(f"#### {words.plain(first)}")
             st.markdown(words.plain(rest))
+        study_seeds.offer(view)
         return
     if (problem := live.problem()) is not None:
         st.warning(words.plain(problem))

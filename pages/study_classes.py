@@ -30,16 +30,15 @@ def show(view: StudyView, found: Summary) -> None:
         return
     with st.container(key="classes"):
         run = scored[_chosen(scored, found.winner)]
-        result, mistakes = _of(run)
+        result, mistakes = _of(view, run)
         st.markdown(f"#### {words.plain(classes.finding(result))}")
         if (few := classes.warning(result)) is not None:
             st.warning(words.plain(few))
         base = next((r for r in scored.values() if r.spec.kind is RunKind.BASE and r is not run), None)
         meaning = figures.meaning(run.spec.kind, run.spec.method)
-        recall = figures_classes.recall_info(result, meaning, _of(base)[0] if base else None)
-        explore_chart.show(
-            recall, figures_classes.recall_figure, "classes", numbers=classes.table(result)
-        )  # fmt: skip
+        recall = figures_classes.recall_info(result, meaning, _of(view, base)[0] if base else None)
+        numbers = classes.table(result)
+        explore_chart.show(recall, figures_classes.recall_figure, "recall", numbers=numbers)
         _table(result)
         confusion = figures_classes.confusion_info(mistakes, meaning)
         explore_chart.show(confusion, figures_classes.confusion_figure, "confusion")
@@ -69,9 +68,9 @@ def _table(result: Classes) -> None:
     st.dataframe(lines, hide_index=True, column_config=COLUMNS, key="classes_table")
 
 
-def _of(run: RunView) -> tuple[Classes, Confusion]:
+def _of(view: StudyView, run: RunView) -> tuple[Classes, Confusion]:
     assert run.result is not None
-    return _computed(run.spec.run, run.result.attempt, run.spec.dataset)
+    return _computed(run.spec.run, run.result.attempt, view.study.dataset)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)

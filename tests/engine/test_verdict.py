@@ -191,6 +191,13 @@ def test_only_the_best_baseline_by_dev_is_compared_in_words() -> None:
     assert "ajority" not in verdict_text
 
 
+def test_a_majority_class_that_is_not_beaten_is_told_too() -> None:
+    said = Fake({"majority": (149, 149), "tfidf_logreg": (190, 190)}).summary().verdict
+
+    assert "The majority class reaches 74.5 points" in said
+    assert "the two cannot be told apart, 0.5 (0.0 to 1.5)" in said
+
+
 def test_a_base_that_nothing_beats_is_used_as_it_is() -> None:
     found = Fake({"base": (180, 170)})
 
@@ -325,7 +332,7 @@ def test_the_runner_up_is_compared_row_by_row() -> None:
 
     assert summary.runner_up == "s-1-05"
     assert (
-        "It is 1.0 (0.0 to 2.5) above the runner-up on dev, shortlist 2, "
+        "Shortlist 1 is 1.0 (0.0 to 2.5) above the runner-up on dev, shortlist 2, "
         "which is not a difference that can be shown." in summary.verdict
     )
 
