@@ -17,7 +17,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
-from engine import configfile, dataset, export, export_rows, export_weights, models, parity, train
+from engine import configfile, dataset, export, export_rows, export_weights, models, parity, settings, train
 from engine.errors import ConfigError, ModelError
 from engine.export_parts import Base, Cancelled, Hooks, Trained, What
 from engine.records import Config, Method, RunSpec
@@ -36,12 +36,12 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-def trained(folder: Path, config: Config) -> Trained:
+def trained(folder: Path, config: Config, model: str = SMALL) -> Trained:
     """A run of an embedded model on rows that it can learn."""
-    if SMALL not in {model.id for model in models.registry()}:
+    if model not in {model.id for model in models.registry()}:
         pytest.skip("the weights of models/ are missing")
     data = dataset.build(tiny.write_jsonl(folder / "colours.jsonl", tiny.tiny_classification(120)))
-    spec = replace(studies.spec(), dataset=data.id, config=config, method=config.method, model=SMALL)
+    spec = replace(studies.spec(), dataset=data.id, config=config, method=config.method, model=model)
     result = train.run(spec, data, folder / "attempt", 1, lambda kind, values: None, lambda: None)
     assert result.test is not None, result.error
     study = replace(studies.study(), name="Colours [x](http://evil) <b>")
@@ -205,6 +205,24 @@ def test_another_base_than_the_one_trained_on_is_refused(lora: Trained, tmp_path
 
     with pytest.raises(ModelError, match="has other weights now"):
         export.write(replace(lora, result=replace(lora.result, facts=facts)), What.ADAPTER, tmp_path, QUIET)
+
+
+@pytest.mark.slow
+def test_a_base_that_is_not_given_along_is_asked_for_and_found_here_for_the_check(tmp_path: Path) -> None:
+    models.add_local("mine", tiny.tiny_model(tmp_path / "saved"), settings.current().home)
+    run = trained(tmp_path, LORA, "mine")
+    out = tmp_path / "out"
+    out.mkdir()
+
+    found = export.write(run, What.ALL, out, QUIET)
+
+    assert [entry.same for entry in found.parity] == [True, True]
+    assert not (out / "base").exists()
+    assert 'required=True, help="folder of the base model mine"' in (out / "train.py").read_text()
+    with pytest.raises(ModelError, match="The adapter needs --base, the folder of the base model mine"):
+        parity.check(parity.Exported(out, "adapter"), run, [{"prompt": "x"}], QUIET)
+    card = (out / "README.md").read_text()
+    assert "not given along" in card and "licence of its owner" in card
 
 
 def test_a_pack_comes_out_as_it_went_in_and_only_into_an_empty_folder(tmp_path: Path) -> None:

@@ -87,10 +87,13 @@ def test_every_variant_is_tidy_python(weights: Path, tmp_path: Path) -> None:
                 for name in ("shortlist-tiny-1m", HUB):
                     variants[f"{metric}_{config.method}_{name[:4]}"] = script(run, base_of(weights, name))
     text = export_rows.encoder_of(run, base_of(weights))
+    mine = replace(models.get("shortlist-tiny-1m"), id="mine", local=True)
+    bases = [base_of(weights), base_of(weights, HUB), Base(mine, weights)]
+    variants["train_mine"] = script(run, bases[-1])
     for folders in (("merged", "adapter"), ("merged",), ("adapter",)):
-        for name in ("shortlist-tiny-1m", HUB):
-            found = export_script.answer_script(base_of(weights, name), text, Method.LORA, folders)
-            variants[f"answer_{'_'.join(folders)}_{name[:4]}"] = found
+        for base in bases:
+            found = export_script.answer_script(base, text, Method.LORA, folders)
+            variants[f"answer_{'_'.join(folders)}_{base.entry.id[:4]}"] = found
     for name, source in variants.items():
         compile(source, name, "exec")
         (tmp_path / f"{name}.py").write_text(source, encoding="utf-8")
