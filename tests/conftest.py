@@ -15,6 +15,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("REDIS_URL", *(name for name in os.environ if name.startswith("SHORTLIST_"))):
         if name != "SHORTLIST_SCREENSHOTS":
             monkeypatch.delenv(name, raising=False)
+    for name in ("URL", "MODEL", "KEY"):
+        monkeypatch.delenv(f"SHORTLIST_JUDGE_{name}", raising=False)
     monkeypatch.setenv("SHORTLIST_HOME", str(folder))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "huggingface"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
