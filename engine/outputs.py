@@ -161,6 +161,11 @@ def result(outputs: Outputs, run: str, number: int) -> str:
     return f"wrong, {points}" if value > 0 else "wrong"
 
 
+def _result_title(outputs: Outputs, run: str) -> str:
+    """What `result` tells: a word, or points of the metric."""
+    return "result" if run in outputs.right else TITLES[outputs.metric]
+
+
 def finding(outputs: Outputs, run: str) -> str:
     """What the table shows of one run: how many answers are right, and what tuning did to them."""
     title, total = titles(outputs, run)[run], int(outputs.said[run].notna().sum())
@@ -212,7 +217,7 @@ def page(outputs: Outputs, run: str, numbers: Sequence[int], characters: int) ->
     for name, title in titles(outputs, run).items():
         columns[title] = [_cut(outputs.said.at[n, name], characters) for n in numbers]
         if name == run:
-            columns["result"] = [result(outputs, run, n) for n in numbers]
+            columns[_result_title(outputs, run)] = [result(outputs, run, n) for n in numbers]
     return pd.DataFrame(columns)
 
 
@@ -227,7 +232,7 @@ def answers(outputs: Outputs, run: str, number: int) -> pd.DataFrame:
         {
             "run": list(found.values()),
             "answer": [outputs.said.at[number, name] for name in found],
-            "result": [result(outputs, name, number) for name in found],
+            _result_title(outputs, run): [result(outputs, name, number) for name in found],
         }
     )
 

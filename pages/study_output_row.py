@@ -7,7 +7,7 @@ from html import escape
 import streamlit as st
 
 from engine import differences, outputs
-from engine.differences import Change
+from engine.differences import Change, Span
 from engine.outputs import Outputs
 from engine.records import Task
 from pages import words
@@ -54,11 +54,16 @@ def _difference(before: str, after: str | None) -> None:
         st.caption("no answer")
         return
     found = differences.compare(before, after)
-    tags = ((TAGS[span.change], escape(span.text)) for span in found.spans)
-    body = "".join(f"<{tag}>{text}</{tag}>" for tag, text in tags)
+    body = "".join(map(_marked, found.spans))
     st.html(f'<pre class="prompt">{body or "the same: empty"}</pre>')
     if found.cut:
         st.caption(f"Only the first {differences.MOST_WORDS:,} words are compared.")
+
+
+def _marked(span: Span) -> str:
+    """The text in its tag, the space behind it outside."""
+    text = span.text.rstrip()
+    return f"<{TAGS[span.change]}>{escape(text)}</{TAGS[span.change]}>{escape(span.text[len(text) :])}"
 
 
 def _text(text: str) -> None:

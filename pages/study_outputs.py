@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-
 import streamlit as st
 
 from engine import dataset as datasets
 from engine import figures_outputs, outputs
-from engine.findings import counted
+from engine.figures_outputs import LengthInfo
 from engine.outputs import Filter, Outputs
 from engine.verdict import Summary
-from jobs import predictions, views
+from jobs import views
 from jobs.views import StudyView
-from pages import explore_chart, live, problems, study_output_row, words
+from pages import explore_chart, live, problems, study_output_table, words
 
-PAGE = 12
-CUT = 300  # characters of a text in the table
 SPLITS = ("test", "dev")
 DEV = "The dev rows selected the winner: it looks better on them than on rows that nobody has seen."
-FORMATS = {"CSV": ".csv", "Parquet": ".parquet"}
 
 
 def show(view: StudyView, found: Summary) -> None:
@@ -34,8 +28,8 @@ def show(view: StudyView, found: Summary) -> None:
         st.subheader(words.plain(outputs.finding(joined, run)), anchor=False)
         if joined.split == "dev":
             st.caption(DEV)
-        _rows(joined, run, outputs.select(joined, run, wanted), wanted)
-        info = figures_outputs.length_info(joined, run)
+        study_output_table.show(joined, run, outputs.select(joined, run, wanted), wanted)
+        info = _lengths(view.study.study, scored, joined.split, run)
         explore_chart.show(info, figures_outputs.length_figure, "length")
 
 
@@ -71,45 +65,6 @@ def _joined(study: str, scored: tuple[tuple[str, int], ...], split: str) -> Outp
     return outputs.join(rows, [files.read_spec(run) for run, _ in scored], tables, split)
 
 
-def _rows(joined: Outputs, run: str, numbers: Sequence[int], wanted: Filter) -> None:
-    """The filtered rows page by page, the selected one in full."""
-    if not numbers:
-        st.caption(f"The filter leaves no {joined.split} row: {wanted}.")
-        return
-    place = st.container(key="outputs_table")
-    with st.container(horizontal=True, vertical_alignment="center", key="outputs_take"):
-        pages = -(-len(numbers) // PAGE)
-        page = st.pagination(pages, key="outputs_page", bind="query-params") if pages > 1 else 1
-        _downloads(joined, run, numbers)
-    with place:
-        chosen = _table(joined, run, numbers[PAGE * (page - 1) : PAGE * page])
-    if chosen is None:
-        st.caption("Select a row to read all of it, and where the answers differ.")
-    else:
-        study_output_row.show(joined, run, chosen)
-
-
-def _table(joined: Outputs, run: str, numbers: Sequence[int]) -> int | None:
-    """One page; answers the number of the selected row. The key names the rows: others, no selection."""
-    event = st.dataframe(
-        outputs.page(joined, run, numbers, CUT), hide_index=True, height="content",
-        on_select="rerun", selection_mode="single-row",
-        key=f"outputs_{joined.split}_{run}_{numbers[0]}_{numbers[-1]}_{len(numbers)}",
-        column_config={role: st.column_config.TextColumn(width="large") for role in joined.inputs},
-    )  # fmt: skip
-    rows = event["selection"]["rows"]
-    return numbers[rows[0]] if rows and rows[0] < len(numbers) else None
-
-
-def _downloads(joined: Outputs, run: str, numbers: Sequence[int]) -> None:
-    """The filtered rows with the whole texts of all runs, encoded when somebody asks for them."""
-    for name, suffix in FORMATS.items():
-        st.download_button(
-            name, partial(_encoded, joined, run, numbers, suffix), f"outputs-{joined.split}{suffix}",
-            key=f"outputs{suffix}", on_click="ignore", type="tertiary", icon=":material/download:",
-        )  # fmt: skip
-    st.caption(f"{counted(len(numbers), 'row')}, whole texts, all runs")
-
-
-def _encoded(joined: Outputs, run: str, numbers: Sequence[int], suffix: str) -> bytes:
-    return predictions.encode(outputs.flat(joined, run, numbers), suffix)
+@st.cache_data(max_entries=64, show_spinner=False)
+def _lengths(study: str, scored: tuple[tuple[str, int], ...], split: str, run: str) -> LengthInfo:
+    return figures_outputs.length_info(_joined(study, scored, split), run)

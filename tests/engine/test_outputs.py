@@ -96,6 +96,7 @@ def test_a_summary_is_told_in_points_and_an_empty_one_is_invalid(summaries: Outp
     assert outputs.result(summaries, TUNED, 1) == "100.0"
     assert outputs.result(summaries, TUNED, 2) == "80.0"
     assert outputs.result(summaries, BASE, 1) == "invalid"
+    assert list(outputs.answers(summaries, TUNED, 2)["ROUGE-L"]) == ["80.0", "80.0", "50.0"]
     assert outputs.select(summaries, TUNED, Filter.WORST) == [2]
     assert outputs.finding(summaries, TUNED).endswith("1 for the better and 0 for the worse by ROUGE-L")
 

@@ -12,7 +12,7 @@ from engine import evaluate, outputs
 from engine.artifacts import Artifacts
 from engine.outputs import Outputs
 from engine.records import Role, Row, RunKind, Study, Task
-from pages import study_outputs
+from pages import study_output_table, study_outputs
 from tests import studies
 from tests.pages.conftest import finished_study, opened, texts
 
@@ -43,7 +43,7 @@ def test_the_test_rows_are_shown_with_the_winner_beside_the_base(study: Study, a
         "shortlist 1",
         "result",
     ]
-    assert len(table(app)) == study_outputs.PAGE
+    assert len(table(app)) == study_output_table.PAGE
     assert not app.exception
 
 
@@ -79,7 +79,7 @@ def test_a_filter_that_leaves_nothing_says_so(study: Study, served: Artifacts, a
 def test_a_foreign_filter_in_the_address_shows_all(study: Study, app: AppTest) -> None:
     opened(app, "studies", study=study.study, outputs_filter="'; DROP TABLE", outputs_page="999")
 
-    assert len(table(app)) == study_outputs.PAGE
+    assert len(table(app)) == study_output_table.PAGE
     assert not app.exception
 
 
@@ -131,8 +131,8 @@ def test_a_summary_is_compared_with_the_right_one_and_with_the_bases(served: Art
 
     page = row_page(joined, f"{studies.STUDY}-01", 7)
 
-    assert "<span>the </span><del>cat </del><ins>dog </ins><span>sat</span>" in bodies(page)[3]
-    assert "<del>a </del><ins>the </ins><span>dog sat</span>" in bodies(page)[4]
+    assert "<span>the</span> <del>cat</del> <ins>dog</ins> <span>sat</span>" in bodies(page)[3]
+    assert "<del>a</del> <ins>the</ins> <span>dog sat</span>" in bodies(page)[4]
     assert not page.exception
 
 
