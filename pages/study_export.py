@@ -17,7 +17,7 @@ POLL_SECONDS = 0.5
 LARGEST_DOWNLOAD = 1_000_000_000  # bytes; the page reads a file whole before a browser gets it
 TITLES = {
     What.ALL: "Everything",
-    What.ADAPTER: "LoRA adapter (PEFT)",
+    What.ADAPTER: "Adapter (LoRA, PEFT format)",
     What.MERGED: "Whole model (safetensors)",
     What.SCRIPT: "Training script (TRL alone)",
     What.CARD: "Model card",
@@ -94,7 +94,7 @@ def _finished(run: str, done: Done) -> None:
 
 def _badge(entry: Parity) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"parity_{entry.part}"):
-        st.text(TITLES[What(entry.part)], width=240)
+        st.text(TITLES[What(entry.part)], width=250)
         icon = ":material/check:" if entry.same else ":material/difference:"
         st.badge(entry.sentence, icon=icon, color="green" if entry.same else "orange")
         st.caption(words.plain(f"{entry.scores}, loaded afresh in another process"))

@@ -39,7 +39,7 @@ def test_the_winner_comes_first_and_everything_of_it_is_offered(sample: Artifact
     assert len(app.selectbox(key="export_run").options) == 5
     assert app.selectbox(key=f"export_what_{WINNER}").options == [
         "Everything",
-        "LoRA adapter (PEFT)",
+        "Adapter (LoRA, PEFT format)",
         "Whole model (safetensors)",
         "Training script (TRL alone)",
         "Model card",
