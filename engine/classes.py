@@ -13,6 +13,7 @@ from engine import evaluate, intervals
 from engine.records import Score
 
 TOO_WIDE = 0.20  # half the width of a recall's interval; at a recall of 50 % that is 20 rows
+ONE_ANSWER = 0.9  # share of rows with the same answer from which a model hardly tells classes apart
 MOST_SHOWN = 20  # classes of a confusion table that is read at a glance
 OTHER = "other classes"
 INVALID = "no class"
@@ -85,6 +86,19 @@ def finding(found: Classes) -> str:
     invalid = f"; {found.invalid} answers name no class" if found.invalid else ""
     text = f"{parts[0]} over the rows, {parts[1]} over the classes alike, on {found.n} {found.split} rows"
     return f"{text[0].upper()}{text[1:]}{invalid}"
+
+
+def one_answer(table: pd.DataFrame, split: str = "test") -> str | None:
+    """That a run gives nearly every row the same answer, though the rows differ; None: it does not."""
+    part = table[table["split"] == split]
+    answers = pd.Series(evaluate.said(part), dtype=object).value_counts()
+    if answers.empty:
+        return None
+    answer, times = str(answers.index[0]), int(answers.iloc[0])
+    right = evaluate.golds(part).count(answer)
+    if times < ONE_ANSWER * len(part) or right >= ONE_ANSWER * len(part):
+        return None
+    return f"It answers '{answer}' to {times} of {len(part)} {split} rows, {right} of them rightly."
 
 
 def warning(found: Classes) -> str | None:

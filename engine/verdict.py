@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine import baselines, headline, intervals, repeats
+from engine import baselines, classes, headline, intervals, repeats
 from engine.evaluate import paired_difference
 from engine.metrics import TITLES, lower_is_better
-from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study
+from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study, Task
 
 FEW_ROWS = 50  # test rows; a dataset below 200 rows has fewer (design.md: "too few to conclude")
 
@@ -58,6 +58,7 @@ def summarize(
     parts = (
         _few_rows(view, winner),
         _main_sentence(view, winner, differences),
+        _one_answer_sentence(view, winner),
         _headline_sentence(view, expected, len(rivals) + 1),
         _runner_up_sentence(view, winner, runner_up, differences),
         _seeds_sentence(view),
@@ -213,6 +214,13 @@ def _main_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score
         return f"{start}No config beat the untuned base on dev, so use it as it is: {score}."
     use = "Of the models, use" if better else "Use"
     return f"{start}{use} {_named(winner)}: {score}{', ' if comparisons else ''}{_joined(comparisons)}."
+
+
+def _one_answer_sentence(view: _View, winner: RunSpec) -> str:
+    table = view.predictions.get(winner.run)
+    if view.study.task is not Task.CLASSIFICATION or table is None:
+        return ""
+    return classes.one_answer(table) or ""
 
 
 def _headline_sentence(view: _View, expected: Score | None, candidates: int) -> str:

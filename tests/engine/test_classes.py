@@ -98,6 +98,16 @@ def test_a_class_may_be_called_like_the_sum_of_the_rest() -> None:
     assert table.counts.sum() == 3
 
 
+def test_one_answer_to_nearly_all_rows_is_told_unless_nearly_all_rows_are_so() -> None:
+    mixed = [("a", "a")] * 60 + [("b", "a")] * 35 + [("b", "b")] * 5
+    uniform = [("a", "a")] * 95 + [("b", "b")] * 5
+
+    told = classes.one_answer(predictions(mixed, "ab"))
+
+    assert told == "It answers 'a' to 95 of 100 test rows, 60 of them rightly."
+    assert classes.one_answer(predictions(uniform, "ab")) is None
+
+
 def test_a_split_without_rows_has_no_classes() -> None:
     assert classes.classes(predictions(LONG_TAIL, LABELS), split="dev") is None
 

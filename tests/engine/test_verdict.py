@@ -395,3 +395,12 @@ def test_the_ranking_by_dev_leaves_out_what_is_not_trained_and_counts_a_config_o
     names = verdict.ranked(found.study(), found.specs, found.results)
 
     assert names == [found.run(name) for name in ("shortlist 2", "shortlist 1", "default")]
+
+
+def test_a_winner_that_answers_nearly_every_row_alike_is_said_to() -> None:
+    found = Fake({"shortlist 1": (120, 102)})
+    table = found.tables[found.run("shortlist 1")]
+    found.tables[found.run("shortlist 1")] = table.assign(prediction="red")
+
+    assert "It answers 'red' to 200 of 200 test rows, 100 of them rightly." in found.summary().verdict
+    assert "It answers" not in Fake().summary().verdict
