@@ -381,7 +381,7 @@ def _repeat(facts: Facts) -> Section:
     ]
     sentences = ["The command trains the same shortlist on the same splits; below it, the configs in full."]
     if facts.link is None:
-        sentences.append("To look at every row and answer: `python cli.py serve`, then Studies.")
+        sentences.append("To look at every row and answer, run python cli.py serve and open Studies.")
     if left := _left_out(facts):
         sentences.append(f"It leaves out what is not the usual plan here: {listed(left)}.")
     return Section(
