@@ -10,6 +10,7 @@ from engine.diagnose import Diagnosis
 from engine.figures import COLOURS, MAX_POINTS, NEUTRAL, dress, escape, meaning, run_title
 from engine.records import RunSpec
 
+TICKS = [step * 10.0**power for power in range(-4, 3) for step in (1, 2, 5)]
 Points = tuple[tuple[float, float], ...]
 
 
@@ -28,8 +29,12 @@ def loss_info(spec: RunSpec, diagnosis: Diagnosis, kept: int | None) -> LossInfo
     """What the curves of a diagnosed run show."""
     found = diagnosis.losses
     thinned = found.train[:: -(-len(found.train) // MAX_POINTS) or 1]
-    title = f"{escape(run_title(spec))}: {diagnosis.short}"
-    return LossInfo(title, COLOURS[meaning(spec.kind, spec.method)], found.untuned, thinned, found.dev, kept)
+    title = f"{run_title(spec)}: {diagnosis.short}"
+    if found.dev:
+        title += f"; dev loss was lowest after epoch {found.best[0]:g}"
+    return LossInfo(
+        escape(title), COLOURS[meaning(spec.kind, spec.method)], found.untuned, thinned, found.dev, kept
+    )
 
 
 def loss_figure(info: LossInfo) -> go.Figure:
@@ -37,13 +42,10 @@ def loss_figure(info: LossInfo) -> go.Figure:
     figure = go.Figure()
     dev = info.dev if info.untuned is None else ((0.0, info.untuned), *info.dev)
     _line(figure, "training loss, batch by batch", info.train, {"color": NEUTRAL, "width": 1})
+    if info.untuned is not None and info.dev:
+        level = ((0.0, info.untuned), (info.dev[-1][0], info.untuned))
+        _line(figure, "untuned base", level, {"color": COLOURS["untuned base"], "dash": "dash", "width": 2})
     _line(figure, "dev loss", dev, {"color": info.colour, "width": 3}, markers=True)
-    if info.untuned is not None:
-        figure.add_hline(info.untuned, line={"color": COLOURS["untuned base"], "dash": "dash", "width": 1})
-        figure.add_annotation(
-            text="untuned base", x=1, xref="paper", xanchor="right", y=info.untuned, yanchor="bottom",
-            showarrow=False, font={"color": COLOURS["untuned base"]},
-        )  # fmt: skip
     ringed = [point for point in info.dev if point[0] == info.kept]
     if ringed:
         figure.add_scatter(
@@ -52,7 +54,7 @@ def loss_figure(info: LossInfo) -> go.Figure:
             marker={"symbol": "circle-open", "size": 18, "color": info.colour, "line": {"width": 3}},
         )  # fmt: skip
     figure.update_xaxes(title="Epoch", rangemode="tozero")
-    figure.update_yaxes(title="Loss (nats per token)", rangemode="tozero")
+    figure.update_yaxes(title="Loss (nats per token, log scale)", type="log", tickvals=TICKS)
     return dress(figure, info.title, height=340)
 
 

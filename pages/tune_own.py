@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from engine import advice, space
+from engine import advice, configfile, space
 from engine.advice import Note
 from engine.errors import ConfigError
 from engine.records import SCHEDULES, Config, RunKind, RunSpec
+from jobs import plans
 from jobs.plans import Plan
 from pages import problems, words
 
@@ -21,6 +24,9 @@ EARLY_STOPPING_HELP = (
     "{early_stopping_threshold}, and keeps the epoch with the lowest. Default and shortlist always train all "
     "their epochs, as in the grid that ranked them."
 ).format(**space.EARLY_STOPPING)
+
+
+FILE_HELP = "One config in the names of TRL and PEFT; lr, epochs, lora_rank and the like are understood too."
 
 
 def configs(scope: str) -> tuple[Config, ...]:
@@ -60,8 +66,11 @@ def _reset(scope: str) -> None:
 def _form(plan: Plan, scope: str, rows: int) -> None:
     specs = {spec.name: spec for spec in plan.specs if spec.config is not None}
     name = st.selectbox("Start from", specs, key="start_from")
+    file = st.file_uploader("Or from a YAML file", ["yaml", "yml"], key="own_file", help=FILE_HELP)
     with problems.shown():
-        own = Config.from_dict(_fields(specs[name]))
+        start = specs[name] if file is None else _read(file, plan)
+        assert start.config is not None
+        own = Config.from_dict(_fields(start))
         with st.container(horizontal=True, key="form_actions"):
             added = st.button("Add as a new config", type="primary", key="add_it")
             changed = specs[name].kind != RunKind.DEFAULT and st.button(f"Replace {name}", key="replace_it")
@@ -70,8 +79,14 @@ def _form(plan: Plan, scope: str, rows: int) -> None:
         if added or changed:
             _state("own", scope).append(own)
             st.rerun()
-        if (start := specs[name].config) is not None:
-            _notes(advice.notes(own, plan.model, rows, start))
+        _notes(advice.notes(own, plan.model, rows, start.config))
+
+
+def _read(file: UploadedFile, plan: Plan) -> RunSpec:
+    """A start for the form; its name, which keys the fields, is the upload's own."""
+    config = configfile.read_config(file.getvalue().decode("utf-8", "replace"))
+    config = plans.checked(config, plan.study.method)
+    return replace(plan.specs[0], kind=RunKind.CUSTOM, name=file.file_id, config=config)
 
 
 def _notes(notes: Sequence[Note]) -> None:
@@ -104,7 +119,7 @@ def _fields(spec: RunSpec) -> dict[str, Any]:
     place = SCHEDULES.index(start.lr_scheduler_type)
     schedule = right.selectbox("Schedule", SCHEDULES, place, key=f"own_schedule_{name}")
     numbers = {
-        field: column.number_input(title, 1, most, value, key=f"own_{field}_{name}")
+        field: column.number_input(title, 1, max(most, value or 1), value, key=f"own_{field}_{name}")
         for field, (column, title, most, value) in values.items()
     }
     return {**start.to_dict(), "learning_rate": _number(rate), "lr_scheduler_type": schedule, **numbers}
