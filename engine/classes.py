@@ -91,14 +91,15 @@ def finding(found: Classes) -> str:
 def one_answer(table: pd.DataFrame, split: str = "test") -> str | None:
     """That a run gives nearly every row the same answer, though the rows differ; None: it does not."""
     part = table[table["split"] == split]
-    answers = pd.Series(evaluate.said(part), dtype=object).value_counts()
-    if answers.empty:
+    said, golds = np.array(evaluate.said(part), dtype=object), np.array(evaluate.golds(part), dtype=object)
+    if not len(said):
         return None
-    answer, times = str(answers.index[0]), int(answers.iloc[0])
-    right = evaluate.golds(part).count(answer)
-    if times < ONE_ANSWER * len(part) or right >= ONE_ANSWER * len(part):
+    answer = pd.Series(said).value_counts().index[0]
+    given = said == answer
+    if given.mean() < ONE_ANSWER or (golds == answer).mean() >= ONE_ANSWER:
         return None
-    return f"It answers '{answer}' to {times} of {len(part)} {split} rows, {right} of them rightly."
+    right = int((given & (golds == answer)).sum())
+    return f"It answers '{answer}' to {given.sum()} of {len(part)} {split} rows, {right} of them rightly."
 
 
 def warning(found: Classes) -> str | None:
