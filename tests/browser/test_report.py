@@ -35,6 +35,7 @@ def test_the_report_is_downloaded_and_opens_without_a_network(
     wide.goto(f"/studies?study={study}&study_section=Report")
     html = wide.get_by_role("button", name="Download HTML")
     html.wait_for(timeout=60_000)
+    expect(wide.locator(".js-plotly-plot")).to_have_count(2, timeout=60_000)
     _settle(wide)
     wide.locator(".st-key-report_preview").scroll_into_view_if_needed()
     wide.screenshot(path=screenshots / "study-report-1440.png")
@@ -85,6 +86,8 @@ def test_two_runs_are_compared(
     expect(page.get_by_text(re.compile("is better than .* on the same 103 test rows")).first).to_be_visible(
         timeout=60_000
     )
+    expect(page.locator(".js-plotly-plot")).to_have_count(2, timeout=60_000)
+    expect(page.get_by_test_id("stDataFrameResizable").last).to_be_visible(timeout=60_000)
     _settle(page)
     page.screenshot(path=screenshots / f"compare-{width}.png")
 
