@@ -12,7 +12,8 @@ import pandas as pd
 from engine import evaluate, intervals
 from engine.records import Score
 
-TOO_WIDE = 0.20  # half the width of a recall's interval; at a recall of 50 % that is 20 rows
+TOO_WIDE = 0.20  # half the width of a recall's interval
+FEWEST = 20  # rows of a class: at a recall of 50 % they give that width; at 0 % seven would look like enough
 ONE_ANSWER = 0.9  # share of rows with the same answer from which a model hardly tells classes apart
 MOST_SHOWN = 20  # classes of a confusion table that is read at a glance
 OTHER = "other classes"
@@ -34,8 +35,10 @@ class ClassScore:
 
     @property
     def is_enough(self) -> bool:
-        """Whether the recall is known to within TOO_WIDE."""
-        return self.recall is not None and (self.recall.high - self.recall.low) / 2 <= TOO_WIDE
+        """Whether there are FEWEST rows and the recall is known to within TOO_WIDE."""
+        if self.recall is None or self.n < FEWEST:
+            return False
+        return (self.recall.high - self.recall.low) / 2 <= TOO_WIDE
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +114,8 @@ def warning(found: Classes) -> str | None:
     more = f" and {len(few) - MOST_SHOWN} more" if len(few) > MOST_SHOWN else ""
     return (
         f"Too few {found.split} rows to say anything about {len(few)} of {len(found.scores)} "
-        f"classes: {named}{more}. Their recall is uncertain by more than {100 * TOO_WIDE:.0f} points "
-        "either way."
+        f"classes: {named}{more}. They have fewer than {FEWEST} rows, or a recall that is uncertain by more "
+        f"than {100 * TOO_WIDE:.0f} points either way."
     )
 
 

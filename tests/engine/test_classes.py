@@ -57,6 +57,14 @@ def test_classes_with_too_few_rows_are_named() -> None:
     assert "more than 20 points either way" in told
 
 
+def test_a_rare_class_that_is_never_found_has_too_few_rows_though_its_interval_is_short() -> None:
+    table = predictions([("common", "common")] * 60 + [("rare", "common")] * 7, LABELS)
+    result = classes.classes(table, ("common", "rare"))
+
+    assert result is not None
+    assert "1 of 2 classes: rare (7)" in (classes.warning(result) or "")
+
+
 def test_a_class_with_enough_rows_is_not_warned_about() -> None:
     table = predictions([("a", "a")] * 20 + [("a", "b")] * 20 + [("b", "b")] * 30, "ab")
     result = classes.classes(table)
