@@ -54,7 +54,7 @@ def loss_figure(info: LossInfo) -> go.Figure:
             marker={"symbol": "circle-open", "size": 18, "color": info.colour, "line": {"width": 3}},
         )  # fmt: skip
     figure.update_xaxes(title="Epoch", rangemode="tozero")
-    figure.update_yaxes(title="Loss (nats per token, log scale)", type="log", tickvals=TICKS)
+    figure.update_yaxes(title="Loss (nats per token, log scale)", type="log", tickvals=TICKS, tickformat="~g")
     return dress(figure, info.title, height=340)
 
 
