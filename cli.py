@@ -90,6 +90,9 @@ def tune(
     metric: Annotated[str | None, typer.Option(help="The metric that selects and reports.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=9, help="Repeat the top 2 until each has N seeds.")] = 1,
+    folds: Annotated[
+        int | None, typer.Option(help="Score every config on all rows outside the test, in this many folds.")
+    ] = None,
     task: TaskOption = None,
     map: MapOption = None,
     json: Json = False,
@@ -104,7 +107,7 @@ def tune(
         data = dataset.build(file, task=task, roles=_roles(map), test_path=test, seed=seed)
         request = plans.PlanRequest(
             data, model, method, k=k, metric=metric, seed=seed, train_size=train_size,
-            max_length=max_length, custom=own,
+            max_length=max_length, custom=own, folds=folds,
         )  # fmt: skip
         plan = plans.make(request)
         studies.save_dataset(data, file)

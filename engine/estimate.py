@@ -76,7 +76,10 @@ def estimate_run(model: BaseModel, spec: RunSpec, size: Work, speed: Pace) -> Es
         twice = 2 if spec.task is Task.CLASSIFICATION else 1  # by generation and by label likelihood
         return Estimate(START_SECONDS + twice * score, _memory(model, None, size, on_gpu), speed.basis)
     trained = spec.config.num_train_epochs * size.train_rows * size.tokens_per_row / speed.tokens_per_second
-    return Estimate(START_SECONDS + trained + score, _memory(model, spec.config, size, on_gpu), speed.basis)
+    times = 1 + (spec.folds or 0)  # the usual split, and one training for each fold
+    return Estimate(
+        START_SECONDS + times * trained + score, _memory(model, spec.config, size, on_gpu), speed.basis
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +107,10 @@ def work(spec: RunSpec, dataset: Dataset) -> Work:
     counts = {name: len(rows) for name, rows in dataset.splits.items()}
     train = counts["train"] if spec.train_size is None else spec.train_size
     tokens = tokens_per_row(dataset, models.get(spec.model), spec.template)
-    return Work(train, counts["dev"] + counts["test"], min(tokens, spec.max_length or 512))
+    scored = counts["dev"] + counts["test"]
+    if spec.folds is not None:
+        scored += counts["train"] + counts["dev"]
+    return Work(train, scored, min(tokens, spec.max_length or 512))
 
 
 def tokens_per_row(dataset: Dataset, model: BaseModel, template: str | None = None) -> float:

@@ -219,7 +219,8 @@ class RunSpec:
     """All that is needed to repeat a run; written as spec.json into the run folder.
 
     `early_stopping_*` as in transformers' EarlyStoppingCallback, on the loss of dev rows after each epoch (a
-    threshold in nats); with them the run keeps its best epoch's weights, without them its last.
+    threshold in nats); with them the run keeps its best epoch's weights, without them its last. With `folds`
+    dev is every row outside the test, answered by trainings that did not see it (engine.crossval).
     """
 
     run: str
@@ -239,6 +240,7 @@ class RunSpec:
     max_length: int | None = None
     time_cap_seconds: float | None = None
     score_epochs: tuple[int, ...] = ()
+    folds: int | None = None
     early_stopping_patience: int | None = None
     early_stopping_threshold: float | None = None
 

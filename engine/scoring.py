@@ -39,7 +39,7 @@ def score_model(
 ) -> Scored:
     """Generate and judge an answer to each dev and test row; `stage` is told which split is next."""
     began = time.monotonic()
-    rows = {split: dataset.split(split) for split in SPLITS}
+    rows = {split: dataset.split(split) for split in SPLITS if dataset.splits[split]}
     answers, losses = {}, {}
     with merged(model):
         for split, members in rows.items():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine import baselines, evaluate, loading, models, scoring
+import pandas as pd
+
+from engine import baselines, crossval, evaluate, loading, models, scoring
 from engine.dataset import Dataset
 from engine.encode import Encoder, encoder
 from engine.errors import ShortlistError, TrainingError
@@ -118,7 +120,8 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
     job.facts.update(device=_device_name(), model_sha256=models.sha256(entry))
     job.facts.update(max_length=text.max_length, answer_tokens=text.answer_tokens)
     if not spec.kind.trains:
-        scored = scoring.score_untuned(model, text, dataset, spec.metric, job.stage)
+        rows = crossval.scored(dataset, spec.folds)
+        scored = scoring.score_untuned(model, text, rows, spec.metric, job.stage)
         _emit_scored(job, scored, None)
         job.facts["per_row_dev"] = evaluate.row_scores(scored.table, spec.metric, "dev")
         return RunStatus.FINISHED, scored
@@ -149,7 +152,38 @@ def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, S
     if not spec.score_epochs:
         job.stage("saving")
         _save(job, training.model, text.tokenizer)
+    if spec.folds is not None and not cut_short:
+        scored, cut_short = _in_folds(job, text, scored, len(rows))
     return (RunStatus.STOPPED if cut_short else RunStatus.FINISHED), scored
+
+
+def _in_folds(job: _Job, text: Encoder, scored: Scored, train_rows: int) -> tuple[Scored, bool]:
+    """The scores with every row outside the test as dev; True: cut short, and dev stays as it is."""
+    spec = job.spec
+    assert spec.config is not None and spec.folds is not None
+    hooks = Hooks(lambda kind, data: None, job.asked_to_stop, lambda model, epoch: None, _deadline(job))
+    answered = []
+    for number, fold in enumerate(crossval.parts(job.dataset, spec.folds, train_rows, spec.seed), start=1):
+        job.stage(f"fold {number} of {spec.folds}")
+        model = loading.load_model(models.path(models.get(spec.model)), spec.method)
+        rows = [text.encode(row) for row in fold.train_rows]
+        training = finetune(model, text.tokenizer, rows, spec.config, spec.seed, hooks)
+        job.facts["training_seconds"] += training.seconds
+        job.facts["tokens"] += training.tokens
+        if training.stopped is StopMode.DISCARD:
+            raise _Discarded
+        if training.diverged_at is not None:
+            raise TrainingError(DIVERGED.format(what=f"loss in fold {number}", step=training.diverged_at))
+        if training.stopped is not None or training.out_of_time:
+            job.facts["note"] = (
+                f"The run ended in fold {number}: its dev score is that of the dev rows alone."
+            )
+            return scored, True
+        answered.append(scoring.score_model(training.model, text, fold.dataset, spec.metric, job.stage).table)
+    table = crossval.joined(scored.table, answered)
+    whole = replace(scored, table=table, metrics=evaluate.scores(table, spec.task))
+    _emit_scored(job, whole, None)
+    return whole, False
 
 
 def _hooks(job: _Job, text: Encoder) -> Hooks:
@@ -166,15 +200,19 @@ def _hooks(job: _Job, text: Encoder) -> Hooks:
         job.emit("scored", {"epoch": epoch, "dev_loss": loss})
         return loss
 
-    deadline = None if spec.time_cap_seconds is None else job.began + spec.time_cap_seconds
     return Hooks(
         job.emit,
         job.asked_to_stop,
         epoch_ended,
-        deadline,
+        _deadline(job),
         spec.early_stopping_patience,
         spec.early_stopping_threshold or 0.0,
     )
+
+
+def _deadline(job: _Job) -> float | None:
+    cap = job.spec.time_cap_seconds
+    return None if cap is None else job.began + cap
 
 
 def _score_epoch(job: _Job, model: Any, text: Encoder, epoch: int) -> Scored:
@@ -280,18 +318,25 @@ def _score_baseline(job: _Job) -> Scored:
     spec, dataset = job.spec, job.dataset
     began = time.monotonic()
     train_rows = dataset.train_subset(spec.train_size, spec.seed)
-    rows = {split: dataset.split(split) for split in scoring.SPLITS}
     job.stage("scoring dev")
-    both = [*rows["dev"], *rows["test"]]
-    said = baselines.predict(spec.name, train_rows, both, spec.task)
-    answers = {"dev": said[: len(rows["dev"])], "test": said[len(rows["dev"]) :]}
-    table = evaluate.prediction_table(spec.task, dataset.labels, rows, answers)
+    table = _baseline_table(spec, dataset, train_rows)
+    if spec.folds is not None:
+        folds = crossval.parts(dataset, spec.folds, len(train_rows), spec.seed)
+        table = crossval.joined(table, [_baseline_table(spec, f.dataset, f.train_rows) for f in folds])
     metrics = evaluate.scores(table, spec.task)
     if spec.metric not in metrics:
         metrics[spec.metric] = {}
     scored = Scored(table, metrics, None, "baseline", time.monotonic() - began)
     _emit_scored(job, scored, None)
     return scored
+
+
+def _baseline_table(spec: RunSpec, dataset: Dataset, train_rows: Sequence[Row]) -> pd.DataFrame:
+    rows = {split: dataset.split(split) for split in scoring.SPLITS}
+    both = [*rows["dev"], *rows["test"]]
+    said = baselines.predict(spec.name, train_rows, both, spec.task)
+    answers = {"dev": said[: len(rows["dev"])], "test": said[len(rows["dev"]) :]}
+    return evaluate.prediction_table(spec.task, dataset.labels, rows, answers)
 
 
 def _emit_scored(job: _Job, scored: Scored, epoch: int | None) -> None:

@@ -227,8 +227,9 @@ def _headline_sentence(view: _View, expected: Score | None, candidates: int) -> 
     if expected is None:
         return ""
     score = _value(view.study.metric, expected, unit=False)
-    rows = f"{expected.n} rows that no run trained on"
-    return f"Counting for having picked the best of {candidates}: {score}, from {rows}."
+    in_folds = view.specs[0].folds is not None
+    unseen = ", each answered by a training that did not see it" if in_folds else " that no run trained on"
+    return f"Counting for having picked the best of {candidates}: {score}, from {expected.n} rows{unseen}."
 
 
 def _runner_up_sentence(

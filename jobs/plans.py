@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine import baselines, grids, models, prompts, shortlist, space
+from engine import baselines, crossval, grids, models, prompts, shortlist, space
 from engine.dataset import Dataset
 from engine.errors import ConfigError, ModelError
 from engine.metrics import METRICS, check_metric
@@ -24,7 +24,8 @@ _ALPHABET = string.digits + string.ascii_lowercase
 class PlanRequest:
     """What a person chose. `left_out`: ranks of the shortlist not to run; `custom`: own configs to run.
 
-    `early_stopping` is for own configs: default and shortlist must mean what the grid measured.
+    `early_stopping` is for own configs: default and shortlist must mean what the grid measured. With `folds`
+    every run is also trained that many times to score all rows outside the test (see engine.crossval).
     """
 
     dataset: Dataset
@@ -41,6 +42,7 @@ class PlanRequest:
     left_out: tuple[int, ...] = ()
     custom: tuple[Config, ...] = ()
     early_stopping: bool = True
+    folds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ def _check(request: PlanRequest, model: BaseModel) -> None:
         prompts.check_template(request.template, request.dataset.task)
     for config in request.custom:
         checked(config, request.method)
+    crossval.check(request.folds, request.dataset)
     request.dataset.train_subset(request.train_size, request.seed)
 
 
@@ -124,8 +127,14 @@ def _numbered(request: PlanRequest, chosen: Shortlist, metric: str, study_id: st
             template=request.template,
             max_length=request.max_length,
             time_cap_seconds=cap,
-            **(space.EARLY_STOPPING if kind is RunKind.CUSTOM and request.early_stopping else {}),
+            folds=request.folds,
+            **(space.EARLY_STOPPING if _stops_early(request, kind) else {}),
         )
+
+
+def _stops_early(request: PlanRequest, kind: RunKind) -> bool:
+    """In folds nothing stops early: it would choose its epoch on rows that it is then scored on."""
+    return kind is RunKind.CUSTOM and request.early_stopping and request.folds is None
 
 
 def _wanted(

@@ -64,6 +64,7 @@ def extend(study: str, runs: Iterable[NewRun]) -> tuple[str, ...]:
     of = files.read_study(study)
     like = files.read_spec(of.runs[0])
     first = max(int(run.rpartition("-")[2]) for run in of.runs) + 1
+    no_stopping = dict.fromkeys(space.EARLY_STOPPING)
     specs = tuple(
         replace(
             like,
@@ -73,7 +74,7 @@ def extend(study: str, runs: Iterable[NewRun]) -> tuple[str, ...]:
             rank=new.rank,
             config=plans.checked(new.config, of.method),
             seed=of.seed if new.seed is None else new.seed,
-            **(space.EARLY_STOPPING if new.early_stopping else dict.fromkeys(space.EARLY_STOPPING)),
+            **(space.EARLY_STOPPING if new.early_stopping and like.folds is None else no_stopping),
         )
         for number, new in enumerate(runs, start=first)
     )

@@ -87,4 +87,6 @@ def facts(view: StudyView) -> str:
     """One line on what the study is."""
     study = view.study
     method = words.method(study.method)
-    return words.plain(f"{study.dataset_name}, {study.model}, {method}, {words.age(study.created)}")
+    folds = view.runs[0].spec.folds
+    selects = "" if folds is None else f", selected in {folds} folds"
+    return words.plain(f"{study.dataset_name}, {study.model}, {method}{selects}, {words.age(study.created)}")

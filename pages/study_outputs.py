@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine import crossval, figures_outputs, outputs
 from engine import dataset as datasets
-from engine import figures_outputs, outputs
 from engine.figures_outputs import LengthInfo
 from engine.outputs import Filter, Outputs
 from engine.verdict import Summary
@@ -60,7 +60,8 @@ def _joined(study: str, scored: tuple[tuple[str, int], ...], split: str) -> Outp
     files = live.files()
     of = files.read_study(study)
     files.pull_dataset(of.dataset)
-    rows = datasets.load(of.dataset, files.datasets_root).split(split)
+    folds = files.read_spec(of.runs[0]).folds
+    rows = crossval.scored(datasets.load(of.dataset, files.datasets_root), folds).split(split)
     tables = {run: views.predictions(run, attempt) for run, attempt in scored}
     return outputs.join(rows, [files.read_spec(run) for run, _ in scored], tables, split)
 

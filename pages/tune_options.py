@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from engine import crossval
 from engine.dataset import Dataset
 from engine.metrics import METRICS, TITLES
 
@@ -20,6 +21,7 @@ class Options(NamedTuple):
     seed: int
     train_size: int | None
     time_cap_minutes: float | None
+    folds: int | None
     differences: tuple[str, ...]
 
 
@@ -45,11 +47,13 @@ def choose(data: Dataset) -> Options:
             "Stop each run after (minutes)", 1, None, None, key="cap", placeholder="no limit",
             persist_state="session", help="A run that takes longer is stopped, scored and kept as it is.",
         )  # fmt: skip
+        folds = _folds(data)
     changed = {
         f"metric {TITLES[metric]}": metric != metrics[0],
         f"{size:,} training rows": size != rows,
         f"seed {seed()}": seed() != SEED,
         f"at most {cap} min a run": cap is not None,
+        f"{folds} folds": folds is not None,
     }
     return Options(
         name or None,
@@ -57,5 +61,19 @@ def choose(data: Dataset) -> Options:
         seed(),
         None if size == rows else size,
         cap,
+        folds,
         tuple(text for text, on in changed.items() if on),
     )
+
+
+def _folds(data: Dataset) -> int | None:
+    """Off unless asked for: it takes as many times as long."""
+    rows = len(data.splits["train"]) + len(data.splits["dev"])
+    worth = " Worth it below 300 rows." if len(data.rows) < crossval.WORTH_IT_BELOW else ""
+    wanted = st.toggle(
+        f"Select on all {rows:,} rows outside the test, in {crossval.USUAL} folds", key="folds",
+        persist_state="session",
+        help=f"Instead of on {len(data.splits['dev']):,} dev rows. Every config is trained {crossval.USUAL} "
+        f"more times, each time without the rows that it then answers; own configs do not stop early.{worth}",
+    )  # fmt: skip
+    return crossval.USUAL if wanted else None

@@ -302,6 +302,13 @@ def test_the_headline_counts_for_having_picked_the_best() -> None:
     assert "from 400 rows that no run trained on." in summary.verdict
 
 
+def test_a_headline_in_folds_says_that_no_answer_is_of_a_training_that_saw_the_row() -> None:
+    folded = Fake()
+    folded.specs = [replace(spec, folds=5) for spec in folded.specs]
+
+    assert "rows, each answered by a training that did not see it." in folded.summary().verdict
+
+
 def test_dev_rows_that_shaped_a_config_do_not_count_in_the_headline() -> None:
     stopped, early, added = Fake(), Fake(), Fake()
     stopped.end("default", status=RunStatus.STOPPED)
