@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# As workers have it: on a busy machine two spinning threads wait for each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
