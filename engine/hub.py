@@ -11,7 +11,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +20,7 @@ from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 
-from engine import checkpoints, weights
+from engine import checkpoints, online, weights
 from engine.added import check_space
 from engine.artifacts import write_whole
 from engine.checkpoints import Checkpoint
@@ -86,7 +85,7 @@ def _only_news(say: Say) -> Say:
 
 def _download(download: Download, say: Say, stopped: Callable[[], bool]) -> bool:
     say(f"looking for {download.name} on the hub")
-    with _start(download) as process:
+    with online.start("engine.hub", _request(download)) as process:
         messages = _Messages(process)
         while process.poll() is None:
             if stopped():
@@ -107,23 +106,8 @@ def _download(download: Download, say: Say, stopped: Callable[[], bool]) -> bool
     return True
 
 
-def _start(download: Download) -> subprocess.Popen[str]:
-    """The child; its standard input is open as long as this process lives. A token is never an argument."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    environment.update(HF_HUB_DISABLE_TELEMETRY="1", PYTHONPATH=str(ROOT))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine.hub"],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdin is not None
-    request = {"hub_id": download.hub_id, "revision": download.revision, "folder": str(download.folder)}
-    process.stdin.write(json.dumps(request) + "\n")
-    process.stdin.flush()
-    return process
+def _request(download: Download) -> dict[str, str]:
+    return {"hub_id": download.hub_id, "revision": download.revision, "folder": str(download.folder)}
 
 
 class _Messages:
@@ -161,18 +145,12 @@ def _arrived(folder: Path) -> int:
 
 def main() -> None:
     """The child: one request on standard input, messages on standard output."""
-    request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    request = online.request()
     try:
         for message in _carry_out(request["hub_id"], request["revision"], Path(request["folder"])):
-            print(json.dumps(message), flush=True)  # noqa: T201
+            online.answer(message)
     except ModelError as error:
-        print(json.dumps({"error": str(error)}), flush=True)  # noqa: T201
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
+        online.answer({"error": str(error)})
 
 
 def _carry_out(hub_id: str, revision: str, folder: Path) -> Iterator[dict[str, Any]]:

@@ -8,15 +8,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from engine import online
 from engine.errors import ConfigError, ModelError
 from engine.export_parts import Cancelled, Hooks
 
@@ -53,7 +49,7 @@ def push(folder: Path, target: Target, hooks: Hooks) -> str:
         raise ModelError("An export with rows is not put on the hub. Export the adapter or the model alone.")
     hooks.stage(f"Uploading to {target.repository}")
     request = {"folder": str(folder), "repository": target.repository, "private": target.private}
-    with _start(request, hooks.in_child) as process:
+    with online.start("engine.push", request, hooks.in_child) as process:
         while process.poll() is None:
             if hooks.stopped():
                 process.kill()
@@ -67,40 +63,14 @@ def push(folder: Path, target: Target, hooks: Hooks) -> str:
     return said["url"]
 
 
-def _start(request: dict[str, Any], in_child: Callable[[], None] | None) -> subprocess.Popen[str]:
-    """The child; its standard input is open as long as this process lives. A token is never an argument."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
-    environment.update(HF_HUB_DISABLE_TELEMETRY="1", PYTHONPATH=str(ROOT))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "engine.push"],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=in_child,
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(request) + "\n")
-    process.stdin.flush()
-    return process
-
-
 def main() -> None:
     """The child: one request on standard input, one answer on standard output."""
-    request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    request = online.request()
     target = Target(request["repository"], request["private"])
     try:
-        answer = {"url": _upload(Path(request["folder"]), target)}
+        online.answer({"url": _upload(Path(request["folder"]), target)})
     except ModelError as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer), flush=True)  # noqa: T201
-
-
-def _end_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
+        online.answer({"error": str(error)})
 
 
 def _upload(folder: Path, target: Target) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine import hub
+from engine import hub, online
 from engine.errors import ModelError
 from engine.hub import Download
 from tests.engine import hubserver
@@ -116,7 +116,7 @@ def test_progress_is_said_in_percent_and_a_stop_ends_the_download(fake: FakeHub,
 def test_a_download_ends_with_the_process_that_wanted_it(fake: FakeHub, download: Download) -> None:
     fake.pause_seconds = 5.0
     download.folder.mkdir(parents=True)
-    with hub._start(download) as child:
+    with online.start("engine.hub", hub._request(download)) as child:
         assert child.stdin is not None
         child.stdin.close()  # as when the parent is killed
 
