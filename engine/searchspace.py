@@ -264,12 +264,12 @@ class Space:
         """The nearest point of the space to a config; raises ConfigError for one of the other method."""
         if config.method is not self.fixed.method:
             raise ConfigError(f"A config of {config.method} is no point of a space of {self.fixed.method}.")
-        return {axis.name: axis.nearest(_value(config, axis.name)) for axis in self.axes}
+        return {axis.name: axis.nearest(value_of(config, axis.name)) for axis in self.axes}
 
     def covers(self, config: Config) -> bool:
         """Whether each searched value of a config lies within its axis; the others may differ."""
         return config.method is self.fixed.method and all(
-            axis.covers(_value(config, axis.name)) for axis in self.axes
+            axis.covers(value_of(config, axis.name)) for axis in self.axes
         )
 
     def has(self, config: Config) -> bool:
@@ -291,7 +291,7 @@ class Space:
 
         HPO's 100 evaluations of LLaMA-2-7B have their best on the largest alpha and rank.
         """
-        found = (axis.edge(_value(best, axis.name)) for axis in self.axes)
+        found = (axis.edge(value_of(best, axis.name)) for axis in self.axes)
         return tuple(edge for edge in found if edge is not None)
 
     def widened(self, name: str, side: Side) -> Space:
@@ -384,7 +384,7 @@ REGISTRY_START: Mapping[Method, Config] = {
 }
 
 
-def _value(config: Config, name: str) -> Any:
+def value_of(config: Config, name: str) -> Any:
     """The value of a config on an axis; what is not set does nothing, so 0."""
     if name == ALPHA_MULTIPLE:
         assert config.lora_alpha is not None
