@@ -210,7 +210,3 @@ def confusion_figure(info: ConfusionInfo) -> go.Figure:
     figure.update_xaxes(title="Answer", tickangle=-40)
     figure.update_yaxes(title="Right class", autorange="reversed", ticksuffix="  ")
     return dress(figure, info.title, height=260 + 26 * len(info.golds)).update_layout(showlegend=False)
-
-
-def _told(point: ConfusionPoint) -> str:
-    return f"{point.said}<br>for {point.gold}: {counted(point.rows, 'row')}"

@@ -1,4 +1,4 @@
-"""In a real browser, on the sample study: the outputs of its runs, and a text answered by base and tuned."""
+"""In a real browser, on the sample study: outputs, classes and losses; a text answered by base and tuned."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def predicted_by_the_winner() -> str:
     return str(table[table["split"] == "test"]["prediction"].iloc[0])
 
 
-def shoot(window: Page, part: str, screenshots: Path, name: str) -> None:
-    """A picture with this part of the page at the top."""
+def shoot(window: Page, part: str, screenshots: Path, name: str, alerts: int = 0) -> None:
+    """A picture with this part of the page at the top; `alerts`: how many coloured boxes belong there."""
     window.locator("[data-testid=stMain]").evaluate(
         "(main, part) => main.scrollBy(0, document.querySelector(part).getBoundingClientRect().top - 80)",
         part,
@@ -68,7 +68,7 @@ def shoot(window: Page, part: str, screenshots: Path, name: str) -> None:
     assert size is not None
     window.screenshot(path=screenshots / f"{name}-{size['width']}.png")
     assert window.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    assert window.get_by_role("alert").count() == 0
+    assert window.get_by_role("alert").count() == alerts
 
 
 def test_the_outputs_are_filtered_by_the_address_read_in_full_and_taken_away(
@@ -91,6 +91,31 @@ def test_the_outputs_are_filtered_by_the_address_read_in_full_and_taken_away(
     assert (taken["gold"] != taken["shortlist 3"]).all()
     assert len(taken) == 50
     assert "outputs_page=2" in window.url and "outputs_filter=wrong" in window.url
+
+
+def test_each_class_is_shown_with_its_rows_and_what_it_is_taken_for(window: Page, screenshots: Path) -> None:
+    open_section(window, "Classes")
+
+    finding = window.get_by_role(
+        "heading", name=re.compile("macro-F1 .* over the classes alike, on 103 test")
+    )
+    expect(finding).to_be_visible()
+    expect(window.locator(".st-key-classes .js-plotly-plot")).to_have_count(2, timeout=60_000)
+    expect(window.locator(".st-key-classes")).to_contain_text("The most frequent mistake: ")
+    settle(window)
+    shoot(window, ".st-key-study_section", screenshots, "study-classes", alerts=1)
+
+
+def test_the_losses_of_a_training_are_judged_and_a_next_config_is_offered(
+    window: Page, screenshots: Path
+) -> None:
+    open_section(window, "Diagnosis")
+
+    expect(window.get_by_role("heading", name="What the losses show")).to_be_visible()
+    expect(window.get_by_role("button", name=re.compile(r"^Add and train: .* \(about .*\)$"))).to_be_enabled()
+    expect(window.locator(".st-key-diagnosis_losses .js-plotly-plot")).to_be_visible(timeout=60_000)
+    settle(window)
+    shoot(window, ".st-key-study_section", screenshots, "study-diagnosis", alerts=1)
 
 
 def test_a_text_is_answered_by_base_and_tuned_side_by_side(window: Page, screenshots: Path) -> None:

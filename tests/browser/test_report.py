@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from engine import models
+from tests.browser.conftest import ROOT
+
 WIDE, NARROW = 1440, 800
-SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "study" / "studies"
+SAMPLE = ROOT / "samples" / "study" / "studies"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -97,6 +104,32 @@ def test_two_runs_are_compared(
     _settle(page)
     assert page.get_by_role("alert").count() == 0
     context.close()
+
+
+@pytest.fixture
+def other_study(address: str, served_home: Path) -> str:
+    """A study of another model on the sample's rows, trained from the terminal beside the pages."""
+    if not any(model.id == "shortlist-tiny-1m" for model in models.registry()):
+        pytest.skip("the weights of models/ are missing")
+    options = ["--model", "shortlist-tiny-1m", "--method", "full", "--k", "0", "--train-size", "60", "--json"]
+    command = [sys.executable, "cli.py", "tune", "samples/support_tickets.csv", *options]
+    environment = {**os.environ, "SHORTLIST_HOME": str(served_home), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["study"])
+
+
+def test_runs_of_two_studies_are_compared_on_the_rows_that_both_were_tested_on(
+    wide: Page, study: str, other_study: str
+) -> None:
+    wide.goto(f"/studies?compare={study}-04,{other_study}-02")
+
+    finding = re.compile(r"A: .*\(Sample: support tickets\) .* on the same 103 test rows")
+    expect(wide.get_by_role("heading", name=finding)).to_be_visible(timeout=60_000)
+    expect(wide.locator(".js-plotly-plot")).to_have_count(2, timeout=60_000)
+    expect(wide.get_by_role("heading", name=re.compile(r"\d+ of \d+ settings differ"))).to_be_visible()
+    _settle(wide)
+    assert wide.get_by_role("alert").count() == 0
 
 
 def test_ticked_studies_lead_to_the_comparison(wide: Page, study: str) -> None:
