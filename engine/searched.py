@@ -1,0 +1,230 @@
+"""What a search of a study found: how far it came, whether it beat the shortlist, whether to go on.
+
+Dev selects and test reports here too: which runs are compared is decided on dev rows, by how much the better
+one is better is said on test rows, paired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from engine import repeats
+from engine.evaluate import paired_difference
+from engine.metrics import TITLES, lower_is_better
+from engine.records import RunKind, RunSpec, RunStatus, Score
+from engine.search import Objective, Search, Trial
+
+STALE = 6  # ended runs in a row without a better one: then stopping is proposed [ours]
+RULE = f"Rule: {STALE} ended runs in a row without a better one on dev."
+
+
+class Measure(NamedTuple):
+    """What 'better' means on dev: the study's metric, or the loss, as a search sees it."""
+
+    metric: str
+
+    @property
+    def lower_is_better(self) -> bool:
+        """True of losses."""
+        return lower_is_better(self.metric)
+
+    @property
+    def unit(self) -> str:
+        """Of the values that `value` gives."""
+        return "nats" if self.lower_is_better else "points"
+
+    @property
+    def name(self) -> str:
+        """'dev accuracy', 'dev loss'."""
+        return f"dev {TITLES.get(self.metric, self.metric)}"
+
+    def value(self, trial: Trial) -> float | None:
+        """In points, a loss in nats; None where it was not measured, or half-way through the schedule."""
+        if trial.is_open or trial.is_paused:
+            return None
+        if self.lower_is_better:
+            return trial.loss
+        return None if trial.score is None else 100 * trial.score
+
+    def better(self, one: float, other: float) -> bool:
+        """Whether the first value is better than the second."""
+        return one < other if self.lower_is_better else one > other
+
+    def text(self, value: float) -> str:
+        """'71.2 points', '0.613 nats'."""
+        return f"{value:.3f} nats" if self.lower_is_better else f"{value:.1f} points"
+
+
+def measure(objective: Objective, metric: str) -> Measure:
+    """What a search with this objective improves; of both, the metric, which the study selects by."""
+    return Measure("loss" if objective is Objective.LOSS else metric)
+
+
+class Step(NamedTuple):
+    """A training that has ended; `minutes` of training up to its end, one run after another.
+
+    `value` and `best` (so far) are as Measure.value; None: not measured.
+    """
+
+    run: str
+    number: int
+    minutes: float
+    value: float | None
+    best: float | None
+
+
+def history(trials: Sequence[Trial], specs: Mapping[str, RunSpec], by: Measure) -> tuple[Step, ...]:
+    """The trainings of a study that have ended, in its order; a repeat with another seed is none of them."""
+    found: list[Step] = []
+    minutes, best = 0.0, None
+    for trial in _ended(trials, specs):
+        minutes += (trial.seconds or 0.0) / 60
+        value = by.value(trial)
+        if value is not None and (best is None or by.better(value, best)):
+            best = value
+        found.append(Step(trial.run, len(found) + 1, minutes, value, best))
+    return tuple(found)
+
+
+def _ended(trials: Sequence[Trial], specs: Mapping[str, RunSpec]) -> list[Trial]:
+    firsts = repeats.families(list(specs.values()))
+    return [trial for trial in trials if not trial.is_open and trial.run in firsts]
+
+
+class Gain(NamedTuple):
+    """The best of a search beside the best of what was there before it, both chosen by the metric on dev.
+
+    `runs` ended, `failed` of them; `difference` on test rows, above 0: the search's is better, also for a
+    loss; None: they share no scored row. `ours_leads`: the search's is the better one on dev.
+    """
+
+    runs: int
+    failed: int
+    ours: str
+    rival: str
+    rival_title: str
+    ours_leads: bool
+    difference: Score | None
+    metric: str
+
+
+def gain(
+    trials: Sequence[Trial], specs: Mapping[str, RunSpec], metric: str, tables: Mapping[str, pd.DataFrame]
+) -> Gain | None:
+    """None while either side has no run with a score; `tables`: predictions of the two runs, at least."""
+    pair = opponents(trials, specs)
+    if pair is None:
+        return None
+    ours, rival = pair
+    mine = [trial for trial in trials if trial.ours and not trial.is_open]
+    difference = None
+    if {ours.run, rival.run} <= set(tables):
+        difference = paired_difference(tables[ours.run], tables[rival.run], metric, "test")
+    return Gain(
+        len(mine),
+        sum(trial.status is RunStatus.FAILED for trial in mine),
+        ours.run,
+        rival.run,
+        _title(specs[rival.run]),
+        _key(ours) < _key(rival),
+        difference,
+        metric,
+    )
+
+
+def opponents(trials: Sequence[Trial], specs: Mapping[str, RunSpec]) -> tuple[Trial, Trial] | None:
+    """The best of the search, and of the shortlist; of a study without one, of all that was there before."""
+    scored = [trial for trial in _ended(trials, specs) if trial.score is not None]
+    ours = [trial for trial in scored if trial.ours]
+    before = [trial for trial in scored if not trial.ours]
+    listed = [trial for trial in before if specs[trial.run].kind is RunKind.SHORTLIST]
+    if not ours or not before:
+        return None
+    return min(ours, key=_key), min(listed or before, key=_key)
+
+
+def _key(trial: Trial) -> tuple[float, float]:
+    """Best on dev first; of equals the one that took less time."""
+    return -(trial.score or 0.0), trial.seconds or 0.0
+
+
+def _title(spec: RunSpec) -> str:
+    titles = {RunKind.SHORTLIST: "the shortlist's best", RunKind.DEFAULT: "the default config"}
+    return titles.get(spec.kind, "the best run before")
+
+
+def gain_sentence(found: Gain) -> str:
+    """'12 more runs gained 1.1 points (-0.4 to 2.6) over the shortlist's best on 103 test rows, ...'."""
+    runs = f"{found.runs} more run{'' if found.runs == 1 else 's'}"
+    if found.failed:
+        runs += f" ({found.failed} failed)"
+    if found.difference is None:
+        return f"{runs}: their best and {found.rival_title} have no scored test row in common."
+    difference = found.difference
+    rows = f"on {difference.n} test rows"
+    if difference.value > 0:
+        text = f"{runs} gained {_points(difference, found.metric)} over {found.rival_title} {rows}"
+    elif difference.value == 0:
+        text = f"{runs} gained nothing over {found.rival_title} {rows}: {_points(difference, found.metric)}"
+    else:
+        turned = Score(-difference.value, -difference.high, -difference.low, difference.n)
+        best = "it is" if found.runs == 1 else "the best of them is"
+        text = (
+            f"{runs} gained nothing: {best} {_points(turned, found.metric)} below {found.rival_title} {rows}"
+        )
+    shown = not difference.low <= 0 <= difference.high
+    return f"{text}." if shown else f"{text}, which is not a difference that can be shown."
+
+
+def choice_sentence(found: Gain, specs: Mapping[str, RunSpec]) -> str:
+    """Which of the two dev rows, which alone select, prefer."""
+    chosen = specs[found.ours if found.ours_leads else found.rival]
+    label = chosen.name if chosen.config is None else f"{chosen.name} ({chosen.config.label})"
+    if found.ours_leads:
+        return f"On dev, which selects, {label} is ahead of {found.rival_title}."
+    return f"On dev, which selects, {found.rival_title} stays ahead: {label}."
+
+
+def _points(difference: Score, metric: str) -> str:
+    if lower_is_better(metric):
+        return f"{difference.value:.3f} nats ({difference.low:.3f} to {difference.high:.3f})"
+    value, low, high = (100 * number for number in (difference.value, difference.low, difference.high))
+    return f"{value:.1f} points ({low:.1f} to {high:.1f})".replace("-0.0", "0.0")
+
+
+def stop_advice(
+    search: Search, trials: Sequence[Trial], specs: Mapping[str, RunSpec], by: Measure
+) -> str | None:
+    """Why more runs are not worth their time, by a simple stated rule; None: nothing speaks against more."""
+    steps = history(trials, specs, by)
+    ours = {trial.run for trial in trials if trial.ours}
+    own = [step for step in steps if step.run in ours]
+    failed = [t for t in trials if t.run in ours and t.status is RunStatus.FAILED]
+    if len(own) >= 3 and len(failed) == len(own):
+        return f"All {len(own)} runs of this search failed: mend what they report before more are started."
+    best = next((step.best for step in reversed(steps) if step.best is not None), None)
+    if best is not None and not by.lower_is_better and best >= 100:
+        return "The best run has every dev row right: dev rows cannot show anything better."
+    since = _since_better(steps, ours)
+    if best is None or since < STALE:
+        return None
+    return (
+        f"The last {since} runs did not improve the best {by.name}, {by.text(best)}. More of this search is "
+        f"unlikely to pay: stop, or widen the search space. {RULE}"
+    )
+
+
+def _since_better(steps: Sequence[Step], ours: set[str]) -> int:
+    """Measured runs of the search since the last one that was better than all before it."""
+    since, best = 0, None
+    for step in steps:
+        if step.value is None:
+            continue
+        better = step.best != best
+        best = step.best
+        if step.run in ours:
+            since = 0 if better else since + 1
+    return since
