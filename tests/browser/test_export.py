@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from engine import models
 SAMPLE = "s-20261121-5pnsyk"
 WINNER = f"{SAMPLE}-04"
 WIDE, NARROW = 1440, 800
+TORCH_CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # as in the Makefile
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1200),  # an environment is installed, with torch
     pytest.mark.skipif(
         not any(model.launchable for model in models.registry()), reason="the weights of models/ are missing"
     ),
@@ -49,14 +51,34 @@ def test_everything_of_the_winner_is_exported_compared_and_repeated(
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     context.close()
 
-    _the_script_scores_within_the_interval(tmp_path / f"shortlist-{WINNER}", tmp_path / "trained")
+    export = tmp_path / f"shortlist-{WINNER}"
+    python = _environment_with_trl_alone(tmp_path / "environment", export / "requirements.txt")
+    _the_script_scores_within_the_interval(python, export, tmp_path / "trained")
 
 
-def _the_script_scores_within_the_interval(export: Path, trained: Path) -> None:
-    """SHORTLIST_TRL_PYTHON names the Python of an environment that has TRL's stack alone."""
-    python = os.environ.get("SHORTLIST_TRL_PYTHON", sys.executable)
+def _environment_with_trl_alone(folder: Path, requirements: Path) -> Path:
+    """The Python of a new environment that has what the export asks for, in the build of torch used here."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    command = [python, "-m", "pip", "install", "--quiet", f"torch=={version('torch')}", "-r", requirements]
+    for more in ([], ["--extra-index-url", TORCH_CPU_INDEX]):
+        done = subprocess.run([*command, *more], capture_output=True, text=True)
+        if done.returncode == 0:
+            break
+    else:
+        reason = f"the export's requirements cannot be installed here: {done.stderr[-500:]}"
+        pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)
+
+    listed = subprocess.run([python, "-m", "pip", "list", "--format=json"], capture_output=True, check=True)
+    names = {package["name"] for package in json.loads(listed.stdout)}
+    assert {"torch", "transformers", "trl", "peft"} <= names
+    assert not names & {"streamlit", "rq", "redis", "duckdb", "scikit-learn", "rouge-score", "plotly"}
+    return python
+
+
+def _the_script_scores_within_the_interval(python: Path, export: Path, trained: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    command = [python, "-I", str(export / "train.py"), "--out", str(trained)]
+    command = [python, "-I", export / "train.py", "--out", trained]
 
     subprocess.run(command, cwd=export, env={**environment, "HF_HUB_OFFLINE": "1"}, check=True)
 
