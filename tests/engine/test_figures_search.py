@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine import figures, figures_search, figures_search_space, figures_workers, worker_times
+from engine import (
+    figures,
+    figures_search,
+    figures_search_space,
+    figures_tradeoff,
+    figures_workers,
+    worker_times,
+)
 from engine.figures_search import Against
 from engine.records import Event, Method, RunKind
 from engine.run_importance import Share
@@ -135,3 +142,34 @@ def test_no_event_gives_an_empty_titled_figure() -> None:
 
     assert info.title == "Workers: no run has begun yet"
     assert not figures_workers.workers_figure(info, Method.LORA).data
+
+
+def test_loss_and_score_together_name_the_unbeaten_and_what_the_search_added() -> None:
+    trials, specs = tried((LISTED, 0.5), (LISTED, 0.6), (FOUND, 0.7))
+    losses = [replace(t, loss=loss) for t, loss in zip(trials, (0.9, 1.0, 0.8), strict=True)]
+
+    info = figures_tradeoff.tradeoff_info(losses, specs, "01", "accuracy")
+
+    assert info.title.startswith("1 of 3 trainings is unbeaten in dev loss and accuracy together")
+    assert [point.run[-2:] for point in info.points if point.unbeaten] == ["03"]
+    assert len(figures_tradeoff.tradeoff_figure(info, Method.LORA).data) == 3
+
+
+def test_a_search_that_is_beaten_adds_nothing_to_the_hypervolume() -> None:
+    trials, specs = tried((LISTED, 0.5), (LISTED, 0.6), (FOUND, 0.4))
+    losses = [replace(t, loss=loss) for t, loss in zip(trials, (0.7, 0.8, 1.0), strict=True)]
+
+    info = figures_tradeoff.tradeoff_info(losses, specs, "01", "accuracy")
+
+    assert info.title == (
+        "2 of 3 trainings are unbeaten in dev loss and accuracy together; the search added none to the "
+        "hypervolume"
+    )
+
+
+def test_without_losses_there_is_no_trade() -> None:
+    trials, specs = tried((LISTED, 0.5))
+
+    info = figures_tradeoff.tradeoff_info(trials, specs, "01", "accuracy")
+
+    assert not figures_tradeoff.tradeoff_figure(info, Method.LORA).data
