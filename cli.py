@@ -90,6 +90,9 @@ def tune(
     metric: Annotated[str | None, typer.Option(help="The metric that selects and reports.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=9, help="Repeat the top 2 until each has N seeds.")] = 1,
+    early_stopping: Annotated[
+        bool, typer.Option("--early-stopping", help="Train the shortlist to 25 %, then only its best 2 on.")
+    ] = False,
     folds: Annotated[
         int | None, typer.Option(help="Score every config on all rows outside the test, in this many folds.")
     ] = None,
@@ -107,7 +110,7 @@ def tune(
         data = dataset.build(file, task=task, roles=_roles(map), test_path=test, seed=seed)
         request = plans.PlanRequest(
             data, model, method, k=k, metric=metric, seed=seed, train_size=train_size,
-            max_length=max_length, custom=own, folds=folds,
+            max_length=max_length, custom=own, folds=folds, early_shortlist=early_stopping,
         )  # fmt: skip
         plan = plans.make(request)
         studies.save_dataset(data, file)
@@ -346,11 +349,12 @@ def _config_of(text: str) -> dict[str, Any]:
 
 
 def _follow(study: str) -> None:
-    """Report on stderr until every run of the study has ended."""
-    from jobs import views, webhook
+    """Report on stderr until every run and search of the study has ended; drives the search."""
+    from jobs import search, views, webhook
 
     said: dict[str, str] = {}
     while True:
+        search.advance(study)
         view = views.study(study)
         for run in view.runs:
             text = run.stage if run.status is RunStatus.RUNNING and run.stage else str(run.status)

@@ -20,11 +20,13 @@ import fsspec
 
 from engine.errors import NotFoundError
 from engine.records import Event, RunResult, RunSpec, Study
+from engine.search import Search
 
 STUDY_ID = re.compile(r"s-\d{8}-[0-9a-z]{6}")
 RUN_ID = re.compile(rf"({STUDY_ID.pattern})-\d{{2,3}}")
 PREDICTION_ID = re.compile(r"p-[0-9a-f]{12}")
 JUDGING_ID = re.compile(r"[0-9a-f]{12}")
+SEARCH_ID = re.compile(r"\d{2}")
 DATASET_ID = re.compile(r"[0-9a-z][0-9a-z-]{2,63}")
 
 
@@ -138,6 +140,11 @@ class Artifacts:
         folder = f"{self._run(run)}/attempt-{attempt}"
         return frozenset(self._names(folder.removeprefix(f"{self._root}/")))
 
+    def delete_from_attempt(self, run: str, attempt: int, name: str) -> None:
+        """Remove a folder of an attempt, here and under a remote root."""
+        shutil.rmtree(self._local_attempt(run, attempt) / name, ignore_errors=True)
+        self._remove(f"{self._run(run)}/attempt-{attempt}/{name}")
+
     def write_export(self, run: str, name: str, content: bytes) -> None:
         """Keep a small file of a run's export; gone with the study."""
         self._write(f"{self._run(run)}/export/{name}", content)
@@ -222,6 +229,17 @@ class Artifacts:
         """None: nothing was judged yet."""
         return self._read_json(self._judging(study, judging))
 
+    def write_search(self, search: Search) -> None:
+        """Create or replace a search's record; goes with the study."""
+        self._write_json(self._search(search.study, search.search), search.to_dict())
+
+    def searches(self, study: str) -> list[Search]:
+        """The searches of a study, oldest first."""
+        folder = f"{self._study(study)}/searches".removeprefix(f"{self._root}/")
+        names = sorted(name.removesuffix(".json") for name in self._names(folder))
+        found = (self._read_json(self._search(study, name)) for name in names if SEARCH_ID.fullmatch(name))
+        return [Search.from_dict(values) for values in found if values is not None]
+
     def delete_dataset(self, dataset: str) -> None:
         """Remove the copies under a remote root (engine.dataset removes the local ones)."""
         self._dataset(dataset)
@@ -242,6 +260,11 @@ class Artifacts:
         if not JUDGING_ID.fullmatch(judging):
             raise NotFoundError(f"There is no judging {judging!r}.")
         return f"{self._study(study)}/judge/{judging}.json"
+
+    def _search(self, study: str, search: str) -> str:
+        if not SEARCH_ID.fullmatch(search):
+            raise NotFoundError(f"There is no search {search!r}.")
+        return f"{self._study(study)}/searches/{search}.json"
 
     def _dataset(self, dataset: str) -> Path:
         if not DATASET_ID.fullmatch(dataset):

@@ -47,11 +47,12 @@ class RunKind(StrEnum):
     DEFAULT = "default"
     SHORTLIST = "shortlist"
     CUSTOM = "custom"
+    SEARCH = "search"
 
     @property
     def trains(self) -> bool:
         """Whether a run of this kind trains the model."""
-        return self in (RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM)
+        return self in (RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM, RunKind.SEARCH)
 
 
 class RunStatus(StrEnum):
@@ -220,7 +221,9 @@ class RunSpec:
 
     `early_stopping_*` as in transformers' EarlyStoppingCallback, on the loss of dev rows after each epoch (a
     threshold in nats); with them the run keeps its best epoch's weights, without them its last. With `folds`
-    dev is every row outside the test, answered by trainings that did not see it (engine.crossval).
+    dev is every row outside the test, answered by trainings that did not see it (engine.crossval). `search`
+    names the search that decides on the run, `why` what it wants of it; at the share `pause_at` of its own
+    schedule (0 to 1) the training stands still with a checkpoint, to be continued or dropped (engine.search).
     """
 
     run: str
@@ -243,6 +246,9 @@ class RunSpec:
     folds: int | None = None
     early_stopping_patience: int | None = None
     early_stopping_threshold: float | None = None
+    search: str | None = None
+    why: str | None = None
+    pause_at: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind.trains != (self.config is not None):
@@ -256,6 +262,8 @@ class RunSpec:
             raise ConfigError(f"early_stopping_threshold must be at least 0, but is {threshold}.")
         if patience is not None and (self.score_epochs or self.config is None):
             raise ConfigError("Early stopping is for trainings that are not scored at chosen epochs.")
+        if self.pause_at is not None and not (0 < self.pause_at < 1 and self.config is not None):
+            raise ConfigError(f"pause_at must be between 0 and 1, for a training, but is {self.pause_at}.")
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready; the config by TRL/PEFT names."""

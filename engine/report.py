@@ -43,6 +43,7 @@ WHY = {
     RunKind.DEFAULT: "the default settings",
     RunKind.SHORTLIST: "from the shortlist",
     RunKind.CUSTOM: "chosen by hand",
+    RunKind.SEARCH: "found by a search",
 }
 METHODS = {Method.LORA: "LoRA", Method.FULL: "full fine-tuning"}
 
@@ -176,6 +177,7 @@ def _asked(facts: Facts) -> Section:
         "the default settings" if kinds[RunKind.DEFAULT] else "",
         counted(kinds[RunKind.SHORTLIST], "config") + " of the shortlist" if kinds[RunKind.SHORTLIST] else "",
         counted(kinds[RunKind.CUSTOM], "config") + " of the user's own" if kinds[RunKind.CUSTOM] else "",
+        counted(kinds[RunKind.SEARCH], "config") + " found by a search" if kinds[RunKind.SEARCH] else "",
     ]
     question = (
         f"Which model should answer rows like those of {study.dataset_name}? "
@@ -398,6 +400,7 @@ def _left_out(facts: Facts) -> list[str]:
     entries = facts.study.shortlist.get("entries") or ()
     told = {
         "own configs": RunKind.CUSTOM in kinds,
+        "configs found by a search": RunKind.SEARCH in kinds,
         "a prompt template": first.template is not None,
         "a limit of tokens": first.max_length is not None,
         "a limit of time": facts.study.time_cap_minutes is not None,

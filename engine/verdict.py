@@ -95,7 +95,7 @@ class _View:
         return result is not None and result.dev is not None and result.test is not None
 
     def candidates(self) -> list[RunSpec]:
-        return self.scored(RunKind.BASE, RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM)
+        return self.scored(*(kind for kind in RunKind if kind.trains or kind is RunKind.BASE))
 
     def seeds(self, spec: RunSpec) -> list[RunSpec]:
         """The run and its scored repeats."""
@@ -146,7 +146,7 @@ class _View:
 
     def shaped_by_dev(self, spec: RunSpec) -> bool:
         planned = [s.kind in (RunKind.BASE, RunKind.BASELINE) for s in self.specs]  # they close the plan
-        added = spec.kind is RunKind.CUSTOM and any(planned[: self.specs.index(spec)])
+        added = spec.kind in (RunKind.CUSTOM, RunKind.SEARCH) and any(planned[: self.specs.index(spec)])
         stopped = self.results[spec.run].status is RunStatus.STOPPED
         return added or stopped or spec.early_stopping_patience is not None
 
@@ -181,7 +181,7 @@ class _View:
             return f"{spec.name} has not ended yet."
         if result.status is RunStatus.FAILED:
             return f"{spec.name} failed: {result.error}"
-        if result.status is RunStatus.STOPPED:
+        if result.status is RunStatus.STOPPED and not _is_dropped(result):
             kept = result.facts.get("note", "it has no score.")
             return f"{spec.name} was stopped: {kept}"
         return None
@@ -312,10 +312,15 @@ def _not_counted(view: _View) -> str:
     """Names each run that takes no part in the verdict, and why."""
     failed = [s.name for s in view.specs if _status(view, s) is RunStatus.FAILED]
     waiting = [s.name for s in view.specs if s.run not in view.results]
-    stopped = [
-        s.name for s in view.specs if _status(view, s) is RunStatus.STOPPED and not view.results[s.run].test
-    ]
-    groups = (("failed", failed), ("not ended", waiting), ("stopped", stopped))
+    cut = [s for s in view.specs if _status(view, s) is RunStatus.STOPPED and not view.results[s.run].test]
+    dropped = [s.name for s in cut if _is_dropped(view.results[s.run])]
+    stopped = [s.name for s in cut if s.name not in dropped]
+    groups = (
+        ("failed", failed),
+        ("not ended", waiting),
+        ("stopped", stopped),
+        ("not trained to the end, as others had a lower loss on dev", dropped),
+    )
     parts = [f"{_listed(names)} ({why})" for why, names in groups if names]
     return f"Not counted: {', '.join(parts)}." if parts else ""
 
@@ -323,6 +328,11 @@ def _not_counted(view: _View) -> str:
 def _status(view: _View, spec: RunSpec) -> RunStatus | None:
     result = view.results.get(spec.run)
     return None if result is None else result.status
+
+
+def _is_dropped(result: RunResult) -> bool:
+    """Whether the training stands at a share of its schedule: a search preferred others."""
+    return "paused" in result.facts
 
 
 def _compared(metric: str, difference: Score, title: str) -> str:

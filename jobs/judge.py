@@ -81,7 +81,8 @@ def opponents(view: StudyView, winner: str | None) -> tuple[RunSpec, RunSpec] | 
     if len(found) < 2:
         return None
     first = next((spec for spec in found if spec.run == winner), found[0])
-    order = (RunKind.BASE, RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM, RunKind.BASELINE)
+    trained = (kind for kind in RunKind if kind.trains)
+    order = (RunKind.BASE, *trained, RunKind.BASELINE)
     others = [spec for spec in found if spec is not first]
     return first, min(others, key=lambda spec: order.index(spec.kind))
 

@@ -6,17 +6,19 @@ import secrets
 import string
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from engine import baselines, crossval, grids, models, prompts, shortlist, space
+from engine import baselines, crossval, grids, halving, models, prompts, searchspace, shortlist, space
 from engine.dataset import Dataset
 from engine.errors import ConfigError, ModelError
 from engine.metrics import METRICS, check_metric
 from engine.models import BaseModel
 from engine.records import Config, Method, RunKind, RunSpec, Study
+from engine.search import Objective, Search, SearchMethod
 from engine.shortlist import Shortlist
 
 MOST_RUNS = 64
+RACE = "01"  # the id of a plan's own search: it is the first of its study
 _ALPHABET = string.digits + string.ascii_lowercase
 
 
@@ -25,7 +27,8 @@ class PlanRequest:
     """What a person chose. `left_out`: ranks of the shortlist not to run; `custom`: own configs to run.
 
     `early_stopping` is for own configs: default and shortlist must mean what the grid measured. With `folds`
-    every run is also trained that many times to score all rows outside the test (see engine.crossval).
+    every run is also trained that many times to score all rows outside the test (see engine.crossval). With
+    `early_shortlist` only the best of the shortlist are trained to their end (see engine.halving).
     """
 
     dataset: Dataset
@@ -43,6 +46,7 @@ class PlanRequest:
     custom: tuple[Config, ...] = ()
     early_stopping: bool = True
     folds: int | None = None
+    early_shortlist: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Plan:
     specs: tuple[RunSpec, ...]
     shortlist: Shortlist
     model: BaseModel
+    search: Search | None = None
 
 
 def make(request: PlanRequest) -> Plan:
@@ -66,7 +71,39 @@ def make(request: PlanRequest) -> Plan:
     study_id = new_study_id()
     specs = tuple(_numbered(request, chosen, metric, study_id))
     check_number(len(specs))
-    return Plan(_study(request, chosen, metric, study_id, specs), specs, chosen, model)
+    plan = Plan(_study(request, chosen, metric, study_id, specs), specs, chosen, model)
+    return raced(plan, RunKind.SHORTLIST) if request.early_shortlist else plan
+
+
+def raced(plan: Plan, kind: RunKind) -> Plan:
+    """The plan with runs of this kind as short runs first, of which only the best go on (engine.halving)."""
+    specs = tuple(
+        replace(
+            spec,
+            search=RACE,
+            pause_at=halving.PAUSE_AT,
+            early_stopping_patience=None,
+            early_stopping_threshold=None,
+        )
+        if spec.kind is kind
+        else spec
+        for spec in plan.specs
+    )
+    runs = sum(spec.search is not None for spec in specs)
+    if not runs:
+        return plan
+    of = plan.study
+    search = Search(
+        search=RACE,
+        study=of.study,
+        method=SearchMethod.SHORTLIST,
+        objective=Objective.LOSS,
+        runs=runs,
+        space=searchspace.space_of(of.model, of.method),
+        began=of.created,
+        earlier=(),
+    )
+    return replace(plan, specs=specs, search=search)
 
 
 def new_study_id() -> str:
@@ -103,6 +140,8 @@ def _check(request: PlanRequest, model: BaseModel) -> None:
     for config in request.custom:
         checked(config, request.method)
     crossval.check(request.folds, request.dataset)
+    if request.folds is not None and request.early_shortlist:
+        raise ConfigError("A training in folds cannot stand half-way. Choose folds or early stopping.")
     request.dataset.train_subset(request.train_size, request.seed)
 
 

@@ -25,6 +25,8 @@ from engine.settings import Settings
 STUDIES = "studies"
 GRID = "grid"
 EVENTS = "shortlist:events"
+SEARCHING = "shortlist:searching"
+"""A set: studies with a search that goes on."""
 EVENTS_KEPT = 200_000
 JOB_TIMEOUT = 24 * 3600
 RESULT_TTL = 24 * 3600

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from filelock import FileLock
 from redis import Redis
 from redis.exceptions import RedisError
 from rq.job import JobStatus
@@ -19,7 +20,7 @@ from rq.job import JobStatus
 from engine import dataset as datasets
 from engine import settings as settings_module
 from engine import space
-from engine.artifacts import RUN_ID, Artifacts, study_of
+from engine.artifacts import RUN_ID, Artifacts, check_study, study_of
 from engine.dataset import Dataset
 from engine.errors import ConfigError, NotFoundError
 from engine.records import Config, RunKind, RunResult, RunSpec, RunStatus, Study
@@ -39,13 +40,15 @@ def save_dataset(dataset: Dataset, original: Path) -> None:
 
 
 def create(plan: Plan) -> Study:
-    """Write the study and its run specs; nothing runs before `launch`."""
+    """Write the study, its run specs and its search, if any; nothing runs before `launch`."""
+    if plan.search is not None:
+        _files().write_search(plan.search)
     return _write(plan.study, plan.specs)
 
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A training to add to a study; without a seed it has the study's."""
+    """A training to add to a study; without a seed it has the study's. The last three are as in RunSpec."""
 
     name: str
     config: Config
@@ -53,6 +56,9 @@ class NewRun:
     rank: int | None = None
     seed: int | None = None
     early_stopping: bool = False
+    search: str | None = None
+    why: str | None = None
+    pause_at: float | None = None
 
 
 def extend(study: str, runs: Iterable[NewRun]) -> tuple[str, ...]:
@@ -61,27 +67,25 @@ def extend(study: str, runs: Iterable[NewRun]) -> tuple[str, ...]:
     Raises ConfigError for another method's config or above MOST_RUNS runs.
     """
     files = _files()
-    of = files.read_study(study)
-    like = files.read_spec(of.runs[0])
-    first = max(int(run.rpartition("-")[2]) for run in of.runs) + 1
-    no_stopping = dict.fromkeys(space.EARLY_STOPPING)
-    specs = tuple(
-        replace(
-            like,
-            run=f"{study}-{number:02d}",
-            kind=new.kind,
-            name=new.name,
-            rank=new.rank,
-            config=plans.checked(new.config, of.method),
-            seed=of.seed if new.seed is None else new.seed,
-            **(space.EARLY_STOPPING if new.early_stopping and like.folds is None else no_stopping),
-        )
-        for number, new in enumerate(runs, start=first)
-    )
-    plans.check_number(len(of.runs) + len(specs))
-    _write(replace(of, runs=(*of.runs, *(spec.run for spec in specs))), specs)
+    with _changing(study):
+        of = files.read_study(study)
+        like = files.read_spec(of.runs[0])
+        first = max(int(run.rpartition("-")[2]) for run in of.runs) + 1
+        specs = tuple(_added(of, like, number, new) for number, new in enumerate(runs, start=first))
+        plans.check_number(len(of.runs) + len(specs))
+        _write(replace(of, runs=(*of.runs, *(spec.run for spec in specs))), specs)
     launch(study)
     return tuple(spec.run for spec in specs)
+
+
+def continue_run(run: str, why: str, pause_at: float | None) -> None:
+    """Let a training that stands at its `pause_at` go on, to its end (None) or to a later share."""
+    files, client = _files(), queue.require(settings_module.current())
+    files.delete_result(run)  # first: a stop in between trains to the same place again, and nothing is lost
+    files.write_spec(replace(files.read_spec(run), why=why, pause_at=pause_at))
+    tasks.announce_study(client, study_of(run))
+    tasks.announce(client, run)
+    _enqueue(client, run)
 
 
 def launch(study: str) -> None:
@@ -90,6 +94,8 @@ def launch(study: str) -> None:
     for run in files.read_study(study).runs:
         if files.read_result(run) is None and queue.status(client, run) not in _PENDING:
             _enqueue(client, run)
+    if any(search.ended is None for search in files.searches(study)):
+        client.sadd(queue.SEARCHING, study)
     _announce_study(study)
 
 
@@ -97,18 +103,23 @@ def stop(run_or_study: str, *, keep_best: bool = False) -> None:
     """End what has not ended. A waiting run never starts; a running one stops at its next step, and with
     `keep_best` is scored with what it has learnt so far."""
     files, client = _files(), queue.require(settings_module.current())
+    if RUN_ID.fullmatch(run_or_study) is None:
+        for search in files.searches(run_or_study):
+            if search.ended is None:
+                files.write_search(search.end(time.time(), "Stopped by hand."))
     for run in _runs(files, run_or_study):
         if files.read_result(run) is None:
             _stop_run(files, client, run, keep_best)
 
 
 def retry(run_or_study: str) -> None:
-    """Run again what failed or was stopped."""
+    """Run again what failed or was stopped; a training that a search dropped goes on to its end."""
     files, client = _files(), queue.require(settings_module.current())
     for run in _runs(files, run_or_study):
         result = files.read_result(run)
         if result is not None and result.status in (RunStatus.FAILED, RunStatus.STOPPED):
             files.delete_result(run)
+            files.write_spec(replace(files.read_spec(run), pause_at=None))
             tasks.announce(client, run)
             _enqueue(client, run)
 
@@ -130,7 +141,10 @@ def duplicate(study: str) -> Study:
     files = _files()
     old, new_id = files.read_study(study), new_study_id()
     names = {run: f"{new_id}-{run.rpartition('-')[2]}" for run in old.runs}
-    specs = [replace(files.read_spec(run), run=new, study=new_id) for run, new in names.items()]
+    specs = [
+        replace(files.read_spec(run), run=new, study=new_id, search=None, why=None, pause_at=None)
+        for run, new in names.items()
+    ]
     copy = replace(
         old,
         study=new_id,
@@ -217,10 +231,35 @@ def _write(study: Study, specs: Iterable[RunSpec]) -> Study:
 
 def _change(study: str, **changes: object) -> Study:
     files = _files()
-    changed = replace(files.read_study(study), **changes)  # type: ignore[arg-type]
-    files.write_study(changed)
+    with _changing(study):
+        changed = replace(files.read_study(study), **changes)  # type: ignore[arg-type]
+        files.write_study(changed)
     _announce_study(study)
     return changed
+
+
+def _changing(study: str) -> FileLock:
+    """Held while study.json is read and written anew: searches and people change it at the same time."""
+    folder = settings_module.current().locks
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"{check_study(study)}.lock")
+
+
+def _added(of: Study, like: RunSpec, number: int, new: NewRun) -> RunSpec:
+    stops_early = new.early_stopping and like.folds is None
+    return replace(
+        like,
+        run=f"{of.study}-{number:02d}",
+        kind=new.kind,
+        name=new.name,
+        rank=new.rank,
+        config=plans.checked(new.config, of.method),
+        seed=of.seed if new.seed is None else new.seed,
+        search=new.search,
+        why=new.why,
+        pause_at=new.pause_at,
+        **(space.EARLY_STOPPING if stops_early else dict.fromkeys(space.EARLY_STOPPING)),
+    )
 
 
 def _announce_study(study: str) -> None:

@@ -56,14 +56,17 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class StudyView:
-    """A study with all its runs as they stand."""
+    """A study with all its runs as they stand; `searching`: a search may add or continue runs."""
 
     study: Study
     runs: tuple[RunView, ...]
+    searching: bool = False
 
     @property
     def status(self) -> RunStatus:
-        """Running while any run does; stopped or failed only when no run finished."""
+        """Running while any run or search does; stopped or failed only when no run finished."""
+        if self.searching:
+            return RunStatus.RUNNING
         found = [view.status for view in self.runs]
         for status in (RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.FINISHED, RunStatus.STOPPED):
             if status in found:
@@ -73,8 +76,8 @@ class StudyView:
 
     @property
     def is_over(self) -> bool:
-        """Whether every run has ended."""
-        return all(view.status.is_final for view in self.runs)
+        """Whether every run and search has ended."""
+        return not self.searching and all(view.status.is_final for view in self.runs)
 
     @property
     def eta_seconds(self) -> float | None:
@@ -99,9 +102,8 @@ def study(study_id: str) -> StudyView:
     results = {run: files.read_result(run) for run in found.runs}
     pending = [run for run, result in results.items() if result is None]
     live = _live(client, pending) if pending and queue.answers(settings) else {}
-    return StudyView(
-        found, tuple(_view(files.read_spec(run), results[run], live.get(run)) for run in found.runs)
-    )
+    runs = tuple(_view(files.read_spec(run), results[run], live.get(run)) for run in found.runs)
+    return StudyView(found, runs, any(search.ended is None for search in files.searches(study_id)))
 
 
 def summary(study_id: str) -> Summary:

@@ -10,7 +10,7 @@ from pathlib import Path
 from engine import settings
 from engine.artifacts import Artifacts
 from engine.errors import StackError
-from jobs import collector, stack, tasks
+from jobs import collector, search, stack, tasks
 
 UPLOADS_KEPT_SECONDS = 7 * 86_400
 SAMPLE_STUDY = Path(__file__).resolve().parents[1] / "samples" / "study"
@@ -18,11 +18,12 @@ NOT_STARTED = "The job queue is not started. Serve the pages with `python cli.py
 
 _stack: stack.Stack | None = None
 _stack_problem: str | None = NOT_STARTED
+_searches: search.Driver | None = None
 
 
 def start() -> None:
     """Called once, before the first page; a stack that cannot start leaves the pages readable."""
-    global _stack, _stack_problem
+    global _stack, _stack_problem, _searches
     home = settings.current().home
     home.mkdir(parents=True, exist_ok=True)
     _forget_old_uploads(home / "uploads")
@@ -31,6 +32,8 @@ def start() -> None:
     try:
         _stack = stack.start(user="web")
         _stack_problem = None
+        _searches = search.Driver()
+        _searches.start()
     except StackError as error:
         logging.getLogger("shortlist").error("%s", error)
         _stack_problem = str(error)
@@ -38,7 +41,10 @@ def start() -> None:
 
 def stop() -> None:
     """Called once, after the last page."""
-    global _stack, _stack_problem
+    global _stack, _stack_problem, _searches
+    if _searches is not None:
+        _searches.stop()
+        _searches = None
     if _stack is not None:
         _stack.leave()
         _stack = None
