@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from engine import tracking
+from engine import loading, tracking
 from engine.encode import Encoded
 from engine.generate import decoder
-from engine.loading import computes_in_bfloat16
 from engine.records import Config
 from engine.watch import Hooks, Training, Watch
 
@@ -21,16 +20,20 @@ CHECKPOINT_FROM = 1_000_000_000  # parameters; from here GPUs recompute activati
 def finetune(
     model: Any, tokenizer: Any, rows: Sequence[Encoded], config: Config, seed: int, hooks: Hooks
 ) -> Training:
-    """Train the model (for LoRA a new adapter on it) on the rows."""
+    """Train the model (for LoRA a new adapter on it) on the rows.
+
+    A training that goes on from a checkpoint ends as one that never stood still: the same schedule, the same
+    rows at each step (tested on CPUs).
+    """
     from transformers import PrinterCallback, TrainerCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
     steps = math.ceil(len(rows) / config.effective_batch_size) * config.num_train_epochs
-    table = _table(rows)
+    table, pauses = _table(rows), hooks.pauses
     with TemporaryDirectory() as unused:
         trainer: Any = type("CompletionTrainer", (CompletionLoss, SFTTrainer), {})(
             model=model,
-            args=_arguments(config, seed, unused, steps, model.num_parameters()),
+            args=_arguments(config, seed, str(pauses.folder or unused), steps, model.num_parameters()),
             train_dataset=table,
             processing_class=tokenizer,
             peft_config=_adapter(config),
@@ -41,7 +44,9 @@ def finetune(
             hooks, trainer.model, sum(table["length"])
         )
         trainer.add_callback(watch)
-        trainer.train()
+        earlier = None if pauses.earlier is None else str(pauses.earlier.folder)
+        with loading.quiet():
+            trainer.train(resume_from_checkpoint=earlier)
     return watch.outcome(trainer)
 
 
@@ -108,7 +113,7 @@ def _arguments(config: Config, seed: int, folder: str, steps: int, parameters: i
         dataset_kwargs={"skip_prepare_dataset": True},
         seed=seed,
         use_cpu=not gpu,
-        bf16=computes_in_bfloat16(),
+        bf16=loading.computes_in_bfloat16(),
         gradient_checkpointing=None,  # type: ignore[arg-type]  # deprecated alias of the next
         activation_checkpointing=gpu and parameters >= CHECKPOINT_FROM,
         dataloader_pin_memory=gpu,

@@ -113,6 +113,12 @@ def mean_loss(model: Any, encoder: Encoder, rows: Sequence[Row]) -> float:
     return sum(losses) / len(losses)
 
 
+def dev_losses(model: Any, encoder: Encoder, dataset: Dataset) -> list[float]:
+    """The loss of every dev row, as score_model measures it."""
+    with merged(model):
+        return row_losses(model, encoder, dataset.split("dev"))
+
+
 @contextmanager
 def merged(model: Any) -> Iterator[None]:
     """A 32-bit LoRA model answers faster with its adapter added into the weights; taken out again after."""

@@ -5,19 +5,20 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from engine import baselines, crossval, evaluate, loading, models, scoring
+from engine import baselines, crossval, evaluate, loading, models, pausing, scoring
 from engine.dataset import Dataset
 from engine.encode import Encoder, encoder
 from engine.errors import ShortlistError, TrainingError
 from engine.finetune import finetune
 from engine.metrics import check_metric, lower_is_better
+from engine.pausing import Checkpoint, Pauses
 from engine.records import Row, RunKind, RunResult, RunSpec, RunStatus
 from engine.scoring import Scored
 from engine.watch import Emit, Hooks, StopMode, Training, trainable
@@ -35,18 +36,20 @@ def run(
     attempt: int,
     emit: Emit,
     stop: Callable[[], StopMode | None],
+    checkpoint: Path | None = None,
 ) -> RunResult:
     """Carry out the run and write predictions.parquet and adapter/ or model/ into the attempt's folder.
 
     A failure of the training is a result with one sentence, never an exception. Runs that are scored at
-    several epochs (the grid's) keep no weights.
+    several epochs (the grid's) keep no weights. A run that stands still at its `pause_at` leaves a folder
+    checkpoint/ and no predictions; a later attempt that gets it as `checkpoint` goes on from there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    job = _Job(spec, dataset, folder, emit, stop)
+    job = _Job(spec, dataset, folder, emit, stop, checkpoint)
     try:
         status, scored = _carry_out(job)
         scored.table.to_parquet(folder / "predictions.parquet", index=False)
-    except _Discarded:
+    except (_Discarded, _Paused):
         return RunResult(spec.run, attempt, RunStatus.STOPPED, seconds=job.seconds, facts=job.facts)
     except (ShortlistError, MemoryError, RuntimeError, OSError) as error:
         sentence = _cause(error, spec)
@@ -55,6 +58,8 @@ def run(
         return RunResult(
             spec.run, attempt, RunStatus.FAILED, seconds=job.seconds, error=sentence, facts=job.facts
         )
+    finally:
+        pausing.drop_draft(folder)
     chosen = scored.metrics[spec.metric]
     return RunResult(
         spec.run,
@@ -72,6 +77,10 @@ class _Discarded(Exception):
     """A person stopped the run and wants nothing of it."""
 
 
+class _Paused(Exception):
+    """The run stands still; its checkpoint and its facts are written."""
+
+
 @dataclass(slots=True)
 class _Job:
     """One attempt: what to do, where to report, and the facts found on the way."""
@@ -81,15 +90,18 @@ class _Job:
     folder: Path
     emit: Emit
     stop: Callable[[], StopMode | None]
+    checkpoint: Path | None = None
     began: float = field(default_factory=time.monotonic)
     waited: float = 0.0
+    earlier_seconds: float = 0.0
+    identity: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     by_epoch: dict[int, Scored] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        """Without the time in which it was kept waiting: the grid stands still while a study runs."""
-        return time.monotonic() - self.began - self.waited
+        """Of the whole run, without the time in which it waited: the grid stands still while a study runs."""
+        return self.earlier_seconds + time.monotonic() - self.began - self.waited
 
     def asked_to_stop(self) -> StopMode | None:
         began = time.monotonic()
@@ -102,6 +114,10 @@ class _Job:
         if self.asked_to_stop() is StopMode.DISCARD:
             raise _Discarded
         self.emit("stage", {"stage": name})
+
+    def note(self, sentence: str) -> None:
+        """Add a sentence to what the result says of the run."""
+        self.facts["note"] = " ".join(filter(None, (self.facts.get("note"), sentence)))
 
 
 def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
@@ -131,24 +147,31 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
 def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, Scored]:
     spec = job.spec
     assert spec.config is not None
+    if spec.pause_at is not None and spec.score_epochs:
+        raise TrainingError("A run that is scored at chosen epochs cannot stand still: leave out pause_at.")
     rows = [text.encode(row) for row in job.dataset.train_subset(spec.train_size, spec.seed)]
     job.facts["truncated_rows"] = sum(row.truncated for row in rows)
+    earlier = _earlier(job, len(rows), text.max_length)
     job.stage("training")
-    training = finetune(model, text.tokenizer, rows, spec.config, spec.seed, _hooks(job, text))
+    training = finetune(model, text.tokenizer, rows, spec.config, spec.seed, _hooks(job, text, earlier))
     job.facts.update(_training_facts(training))
     if training.stopped is StopMode.DISCARD:
         raise _Discarded
     if training.diverged_at is not None:
         raise TrainingError(DIVERGED.format(what="loss", step=training.diverged_at))
+    if training.paused:
+        _stand_still(job, training, text)
     cut_short = training.stopped is not None or training.out_of_time
     if cut_short:
-        job.facts["note"] = _restore_best(job, training, text)
+        job.note(_restore_best(job, training, text))
     elif spec.early_stopping_patience is not None:
         _keep_best_epoch(job, training)
     scored = _final_scores(job, training.model, text, cut_short)
     if scored.dev_loss is None or not math.isfinite(scored.dev_loss):
         job.facts["diverged_at"] = training.steps
         raise TrainingError(DIVERGED.format(what="tuned model's loss on dev", step=training.steps))
+    of_dev = scored.table[scored.table["split"] == "dev"]
+    job.facts["row_losses"] = _rounded(of_dev["loss"])
     if not spec.score_epochs:
         job.stage("saving")
         _save(job, training.model, text.tokenizer)
@@ -175,9 +198,7 @@ def _in_folds(job: _Job, text: Encoder, scored: Scored, train_rows: int) -> tupl
         if training.diverged_at is not None:
             raise TrainingError(DIVERGED.format(what=f"loss in fold {number}", step=training.diverged_at))
         if training.stopped is not None or training.out_of_time:
-            job.facts["note"] = (
-                f"The run ended in fold {number}: its dev score is that of the dev rows alone."
-            )
+            job.note(f"The run ended in fold {number}: its dev score is that of the dev rows alone.")
             return scored, True
         answered.append(scoring.score_model(training.model, text, fold.dataset, spec.metric, job.stage).table)
     table = crossval.joined(scored.table, answered)
@@ -186,7 +207,54 @@ def _in_folds(job: _Job, text: Encoder, scored: Scored, train_rows: int) -> tupl
     return whole, False
 
 
-def _hooks(job: _Job, text: Encoder) -> Hooks:
+def _earlier(job: _Job, rows: int, max_length: int) -> Checkpoint | None:
+    """The checkpoint to go on from; one that cannot be used is told and the training begins again."""
+    spec = job.spec
+    assert spec.config is not None
+    job.identity = {
+        "config": spec.config.to_dict(),
+        "model": job.facts["model_sha256"],
+        "rows": [job.dataset.id, rows, max_length, spec.template],
+        "seed": spec.seed,
+        "versions": job.facts["versions"],
+    }
+    if job.checkpoint is None:
+        return None
+    steps = math.ceil(rows / spec.config.effective_batch_size) * spec.config.num_train_epochs
+    try:
+        found = pausing.read(job.checkpoint, job.identity)
+        wanted = Pauses(share=spec.pause_at).step(steps)
+        if wanted is not None and wanted <= found.step:
+            raise TrainingError(f"it stands at step {found.step}, not before the asked {wanted}")
+    except TrainingError as error:
+        job.note(f"The checkpoint could not be used ({error}): the training began again from its start.")
+        return None
+    job.earlier_seconds = found.seconds
+    job.facts["continued_from"] = found.step
+    return found
+
+
+def _stand_still(job: _Job, training: Training, text: Encoder) -> None:
+    """Measure what a comparison with other runs needs, and leave the checkpoint; always raises _Paused."""
+    job.stage("scoring dev")
+    losses = scoring.dev_losses(training.model, text, job.dataset)
+    loss = sum(losses) / len(losses)
+    if not math.isfinite(loss):
+        raise TrainingError(DIVERGED.format(what="tuned model's loss on dev", step=training.steps))
+    share = job.spec.pause_at
+    paused = {"at": share, "step": training.steps, "loss": loss, "row_losses": _rounded(losses)}
+    job.facts["paused"] = paused
+    job.note(f"The training stands still after {training.steps} steps, {share:.0%} of its schedule.")
+    pausing.keep(job.folder, job.identity, training.steps, job.seconds)
+    raise _Paused
+
+
+def _rounded(losses: Iterable[float]) -> list[float]:
+    """By row, for paired comparisons; the fifth digit is far below any difference that counts."""
+    return [round(float(loss), 5) for loss in losses]
+
+
+def _hooks(job: _Job, text: Encoder, earlier: Checkpoint | None) -> Hooks:
     spec = job.spec
     assert spec.config is not None
     sample = _dev_sample(job.dataset)
@@ -207,12 +275,13 @@ def _hooks(job: _Job, text: Encoder) -> Hooks:
         _deadline(job),
         spec.early_stopping_patience,
         spec.early_stopping_threshold or 0.0,
+        Pauses(earlier, spec.pause_at, None if spec.pause_at is None else job.folder / pausing.DRAFT),
     )
 
 
 def _deadline(job: _Job) -> float | None:
     cap = job.spec.time_cap_seconds
-    return None if cap is None else job.began + cap
+    return None if cap is None else job.began + cap - job.earlier_seconds
 
 
 def _score_epoch(job: _Job, model: Any, text: Encoder, epoch: int) -> Scored:
@@ -290,7 +359,7 @@ def _keep_best_epoch(job: _Job, training: Training) -> None:
     elif kept < last:
         told.append(f"Epoch {kept}, the best by dev loss, is kept.")
     if told:
-        job.facts["note"] = " ".join(told)
+        job.note(" ".join(told))
 
 
 def _dev_sample(dataset: Dataset) -> tuple[Row, ...]:

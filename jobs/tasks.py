@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from redis import Redis
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
+from engine import pausing
 from engine import settings as settings_module
 from engine.artifacts import RUN_ID, Artifacts
 from engine.errors import ShortlistError, StackError
@@ -53,7 +54,15 @@ def run_training(run: str) -> None:
         live = queue.connection(settings, retries=0)
         with device(settings), Recorder(live, files, run, attempt) as recorder:
             result = _attempt(files, run, attempt, recorder, StopFlag(client, files, run, attempt))
-            record(client, files, result)
+            if record(client, files, result) and result.status is not RunStatus.FAILED:
+                drop_checkpoints(files, run, before=attempt)
+
+
+def drop_checkpoints(files: Artifacts, run: str, before: int | None = None) -> None:
+    """Remove what earlier attempts (None: all) stood still with: it is gone on from, or not wanted."""
+    for attempt in files.attempts(run):
+        if before is None or attempt < before:
+            files.delete_from_attempt(run, attempt, pausing.FOLDER)
 
 
 def next_attempt(client: Redis, files: Artifacts, run: str) -> int:
@@ -234,8 +243,17 @@ def _train(
     data = dataset.load(spec.dataset, files.datasets_root)
     settings = settings_module.current()
     with tracking.of_run(spec, settings.report_to, settings.home) as tracked:
-        result = train.run(spec, data, folder, attempt, emit, asked)
+        earlier = _checkpoint(files, spec.run, attempt)
+        result = train.run(spec, data, folder, attempt, emit, asked, earlier)
     return replace(result, facts={**result.facts, **tracked.facts})
+
+
+def _checkpoint(files: Artifacts, run: str, attempt: int) -> Path | None:
+    """The newest that an earlier attempt at the run left."""
+    for earlier in reversed(files.attempts(run)):
+        if earlier < attempt and pausing.FOLDER in files.attempt_names(run, earlier):
+            return files.open_attempt(run, earlier) / pausing.FOLDER
+    return None
 
 
 def _bring_model(name: str, emit: Callable[[str, dict[str, Any]], None], stop: StopFlag) -> bool:
