@@ -22,6 +22,7 @@ import cli_export
 import cli_grid
 import cli_judge
 import cli_models
+import cli_search
 from engine import errors
 from engine.records import Config, Issue, Method, Role, RunStatus, Task
 from terminal import Json, err, out, print_json, print_table, seconds
@@ -44,6 +45,7 @@ app.add_typer(cli_grid.app, name="grid")
 app.add_typer(cli_models.app, name="models")
 app.command()(cli_judge.judge)
 app.command()(cli_export.export)
+app.command()(cli_search.search)
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[

@@ -98,6 +98,11 @@ def of_study(study: str) -> list[Search]:
     return _files().searches(study)
 
 
+def get(study: str, search: str) -> Search:
+    """One search; raises NotFoundError."""
+    return _search(_files(), study, search)
+
+
 def unfinished(study: str) -> Search | None:
     """The search that goes on, or waits for somebody to drive it."""
     return next((search for search in of_study(study) if search.ended is None), None)
