@@ -18,6 +18,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from engine.metrics import TITLES, lower_is_better
 from engine.records import RunResult, RunSpec, RunStatus
 
 OVERFIT = 0.05  # rise of dev loss above its least, as a share of it
@@ -100,6 +101,25 @@ def diagnose(spec: RunSpec, result: RunResult | None) -> Diagnosis | None:
         return None
     findings = tuple(_findings(found))
     return Diagnosis(findings or (Finding(Label.HEALTHY, _healthy(found)),), found)
+
+
+def unconvincing(spec: RunSpec, result: RunResult | None, base: RunResult | None) -> str | None:
+    """That a training's answers to dev rows score no higher than those of the untuned `base`.
+
+    Losses do not show it: they also fall when only the form of an answer is learned. None: the answers are
+    better, a score is missing, or the score is a loss itself.
+    """
+    if result is None or result.dev is None or base is None or base.dev is None:
+        return None
+    if spec.config is None or lower_is_better(spec.metric):
+        return None
+    ours, theirs = 100 * result.dev.value, 100 * base.dev.value
+    if ours > theirs:
+        return None
+    return (
+        f"Lower losses did not bring better answers: {TITLES[spec.metric]} on dev rows is {ours:.1f}, of the "
+        f"untuned base {theirs:.1f}."
+    )
 
 
 def losses(result: RunResult) -> Losses:

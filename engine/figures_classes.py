@@ -15,6 +15,8 @@ from engine.findings import counted
 MOST_LINES = 30
 LONGEST_NAME = 32
 MOST_NUMBERS = 12  # classes; beyond, numbers in the cells are too small to read
+NO_ROW, INK = "#f4f4f4", "#1a1a1a"  # of a cell, and of the number in it
+STRONGEST = 0.75  # of a meaning's colour in a cell, so that INK is read on it
 
 
 class ClassPoint(NamedTuple):
@@ -83,6 +85,7 @@ def recall_figure(info: RecallInfo) -> go.Figure:
     figure.update_yaxes(
         tickvals=[line for line, _ in lines], ticktext=[_name(point) for point in info.points],
         range=[len(lines) - 0.5, -0.5], automargin=True, ticksuffix="  ", zeroline=False,
+        title="Class (rows)",
     )  # fmt: skip
     figure.update_xaxes(title="Recall: share of the class's rows that were found (%)", range=[-2, 102])
     return dress(figure, info.title, height=150 + 24 * len(info.points))
@@ -129,7 +132,7 @@ def _base_trace(shown: Sequence[tuple[int, ClassPoint]]) -> go.Scatter:
         x=[point.base for _, point in shown],
         y=[line for line, _ in shown],
         mode="markers",
-        marker={"color": COLOURS[name], "size": 8, "symbol": "diamond-open"},
+        marker={"color": COLOURS[name], "size": 9, "symbol": "diamond-open", "line": {"width": 2}},
         customdata=[point.label for _, point in shown],
         hovertemplate="%{customdata}<br>%{x:.1f} % found by the untuned base<extra></extra>",
     )
@@ -192,11 +195,12 @@ def confusion_figure(info: ConfusionInfo) -> go.Figure:
             zmax=100,
             text=[[str(point.rows) if point.rows else "" for point in line] for line in lines],
             texttemplate="%{text}" if width <= MOST_NUMBERS else None,
+            textfont={"color": INK},
             customdata=[
                 [f"{p.said}<br>for {p.gold}: {counted(p.rows, 'row')}" for p in line] for line in lines
             ],
             hovertemplate="%{customdata}, %{z:.0f} % of the class<extra></extra>",
-            colorscale=[[0, "#f4f4f4"], [1, info.colour]],
+            colorscale=[[0, NO_ROW], [1, _on_white(info.colour, STRONGEST)]],
             xgap=1,
             ygap=1,
             colorbar={"title": "% of class", "thickness": 12},
@@ -210,3 +214,8 @@ def confusion_figure(info: ConfusionInfo) -> go.Figure:
     figure.update_xaxes(title="Answer", tickangle=-40)
     figure.update_yaxes(title="Right class", autorange="reversed", ticksuffix="  ")
     return dress(figure, info.title, height=260 + 26 * len(info.golds)).update_layout(showlegend=False)
+
+
+def _on_white(colour: str, share: float) -> str:
+    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(255 - share * (255 - part)):02x}" for part in parts)

@@ -239,8 +239,8 @@ def _runner_up_sentence(
     told = (RunKind.BASE, RunKind.DEFAULT)
     if second is None or second.run not in differences or second.kind in told:
         return ""
-    compared = _compared(view.study.metric, differences[second.run], f"the runner-up on dev, {second.name}")
-    return f"{winner.name[0].upper()}{winner.name[1:]} is {compared}."
+    compared = _compared(view.study.metric, differences[second.run], f"{second.name}, the runner-up by dev")
+    return f"On the test rows {_called(winner)} is {compared}."
 
 
 def _seeds_sentence(view: _View) -> str:
@@ -305,7 +305,7 @@ def _limits_sentence(view: _View, winner: RunSpec, ties: Sequence[str], least: f
         limit = (
             f"; differences below about {100 * least:.0f} points are too small for {view.test(winner).n} rows"
         )
-    return f"Not told apart from it: {_listed(trained)}{limit}."
+    return f"Not told apart from {_called(winner)}: {_listed(trained)}{limit}."
 
 
 def _not_counted(view: _View) -> str:
@@ -369,6 +369,10 @@ def _title(spec: RunSpec) -> str:
 
 def _named(spec: RunSpec) -> str:
     return spec.name if spec.config is None else f"{spec.name} ({spec.config.label})"
+
+
+def _called(spec: RunSpec) -> str:
+    return {RunKind.BASE: "the untuned base", RunKind.DEFAULT: "the default"}.get(spec.kind, spec.name)
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -15,9 +15,9 @@ from pages import explore_chart, words
 COLUMNS = {
     "class": st.column_config.TextColumn("Class", pinned=True),
     "rows": st.column_config.NumberColumn("Rows"),
-    "recall": st.column_config.TextColumn("Recall: found of its rows (%)"),
+    "recall": st.column_config.TextColumn("Recall (% of its rows)"),
     "answers": st.column_config.NumberColumn("Answers"),
-    "precision": st.column_config.TextColumn("Precision: right of its answers (%)"),
+    "precision": st.column_config.TextColumn("Precision (% of its answers)"),
     "enough": st.column_config.CheckboxColumn("Enough rows"),
 }
 

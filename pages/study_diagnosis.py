@@ -10,6 +10,7 @@ from engine import advice, diagnose, figures, figures_diagnosis, models, remedy
 from engine import dataset as datasets
 from engine.dataset import Dataset
 from engine.diagnose import Diagnosis, Label
+from engine.records import RunKind
 from engine.verdict import Summary
 from jobs import studies
 from jobs.studies import NewRun
@@ -34,10 +35,13 @@ def show(view: StudyView, _: Summary) -> None:
     names = {name: f"{figures.run_title(run.spec)}: {said.short}" for name, (run, said) in judged.items()}
     chosen = st.selectbox(
         "Training", names, list(names).index((ill or list(names))[0]), key="diagnosis_run",
-        format_func=names.__getitem__, bind="query-params",
+        format_func=names.__getitem__, bind="query-params", width=420,
     )  # fmt: skip
     run, said = judged[chosen]
     _findings(run, said)
+    base = next((other.result for other in view.runs if other.spec.kind is RunKind.BASE), None)
+    if (weak := diagnose.unconvincing(run.spec, run.result, base)) is not None:
+        st.warning(words.plain(weak))
     with problems.shown():
         _next(view, run, said)
     kept = run.result.facts.get("kept_epoch") if run.result else None
@@ -64,7 +68,7 @@ def _next(view: StudyView, run: RunView, said: Diagnosis) -> None:
     taken = [other.spec.config for other in view.runs if other.spec.config is not None]
     proposal = remedy.propose(run.spec, said, rates, taken)
     if proposal is None:
-        st.text("There is nothing to mend." if Label.HEALTHY in said.labels else ALL_TRIED)
+        st.text("The losses ask for no other config." if Label.HEALTHY in said.labels else ALL_TRIED)
         return
     cost = tune_cost.of_runs([replace(run.spec, config=proposal.config)], _dataset(view.study.dataset))
     st.text(f"Try next: {proposal.reason}")

@@ -25,7 +25,7 @@ COLUMNS = {
     "dev": st.column_config.TextColumn("Dev (selects)", width=140),
     "test": st.column_config.TextColumn("Test (reports)", width=140),
     "gap": st.column_config.TextColumn("Winner is better by", width=150),
-    "diagnosis": st.column_config.TextColumn("Diagnosis", width=130),
+    "diagnosis": st.column_config.TextColumn("Losses", width=130),
     "time": st.column_config.TextColumn("Time", width=60),
 }
 UNKNOWN = "its process was lost more often than it is retried."

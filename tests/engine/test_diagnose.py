@@ -205,6 +205,18 @@ def test_what_was_not_measured_to_its_end_is_not_judged() -> None:
     assert diagnose.diagnose(studies.spec(kind=RunKind.BASE), result) is None
 
 
+def test_answers_no_better_than_the_untuned_base_are_said_whatever_the_losses_show() -> None:
+    spec, ours, base = studies.spec(), studies.result(dev=0.112), studies.result(dev=0.2)
+
+    assert diagnose.unconvincing(spec, ours, base) == (
+        "Lower losses did not bring better answers: accuracy on dev rows is 11.2, of the untuned base 20.0."
+    )
+    assert diagnose.unconvincing(spec, base, ours) is None
+    assert diagnose.unconvincing(spec, replace(ours, dev=None), base) is None
+    assert diagnose.unconvincing(spec, ours, None) is None
+    assert diagnose.unconvincing(replace(spec, metric="loss"), ours, base) is None
+
+
 def test_a_loss_that_is_no_number_is_diverged_at_its_step() -> None:
     result = replace(ended([3.0], diverged_at=7), status=RunStatus.FAILED)
 

@@ -156,7 +156,7 @@ def test_runs_that_cannot_be_told_apart_are_a_tie() -> None:
     assert (
         "1.0 (0.0 to 2.5) below the default, which is not a difference that can be shown" in summary.verdict
     )
-    assert "Not told apart from it: default and shortlist 2" in summary.verdict
+    assert "Not told apart from shortlist 1: default and shortlist 2" in summary.verdict
 
 
 def test_a_baseline_that_beats_every_model_is_said_first() -> None:
@@ -215,7 +215,7 @@ def test_the_default_may_win() -> None:
     summary = found.summary()
 
     assert summary.winner == found.run("default")
-    assert "the default" not in summary.verdict
+    assert " above the default" not in summary.verdict
     assert "80.0 (74.5 to 85.5) above the untuned base." in summary.verdict
 
 
@@ -339,7 +339,7 @@ def test_the_runner_up_is_compared_row_by_row() -> None:
 
     assert summary.runner_up == "s-1-05"
     assert (
-        "Shortlist 1 is 1.0 (0.0 to 2.5) above the runner-up on dev, shortlist 2, "
+        "On the test rows shortlist 1 is 1.0 (0.0 to 2.5) above shortlist 2, the runner-up by dev, "
         "which is not a difference that can be shown." in summary.verdict
     )
 

@@ -69,6 +69,20 @@ def test_one_click_adds_the_next_config_and_queues_it(
     assert not app.exception
 
 
+def test_healthy_losses_are_no_excuse_for_answers_no_better_than_the_untuned_base(
+    overfit: Study, served: Artifacts, app: AppTest
+) -> None:
+    base, shortlisted = (served.read_result(overfit.runs[place]) for place in (0, 2))
+    assert base is not None and shortlisted is not None
+    served.write_result(replace(shortlisted, dev=base.dev))
+
+    diagnosed(app, overfit)
+
+    seen = texts(app).replace("\\", "")
+    assert "Lower losses did not bring better answers: accuracy on dev rows is 20." in seen
+    assert not app.exception
+
+
 def test_a_study_whose_losses_were_not_measured_says_so(served: Artifacts, app: AppTest) -> None:
     study, _ = finished_study(served)
 
