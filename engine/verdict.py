@@ -146,9 +146,9 @@ class _View:
 
     def shaped_by_dev(self, spec: RunSpec) -> bool:
         planned = [s.kind in (RunKind.BASE, RunKind.BASELINE) for s in self.specs]  # they close the plan
-        added = spec.kind in (RunKind.CUSTOM, RunKind.SEARCH) and any(planned[: self.specs.index(spec)])
+        added = spec.kind is RunKind.CUSTOM and any(planned[: self.specs.index(spec)])
         stopped = self.results[spec.run].status is RunStatus.STOPPED
-        return added or stopped or spec.early_stopping_patience is not None
+        return added or stopped or spec.search is not None or spec.early_stopping_patience is not None
 
     def differences(self, winner: RunSpec) -> dict[str, Score]:
         ours = self.predictions.get(winner.run)
