@@ -13,9 +13,11 @@ import pandas as pd
 
 from engine import repeats
 from engine.evaluate import paired_difference
+from engine.figures import setting
 from engine.metrics import TITLES, lower_is_better
 from engine.records import RunKind, RunSpec, RunStatus, Score
 from engine.search import Objective, Search, Trial
+from engine.searchspace import Axis, Edge, Side, Space
 
 STALE = 6  # ended runs in a row without a better one: then stopping is proposed [ours]
 RULE = f"Rule: {STALE} ended runs in a row without a better one on dev."
@@ -228,3 +230,22 @@ def _since_better(steps: Sequence[Step], ours: set[str]) -> int:
         if step.run in ours:
             since = 0 if better else since + 1
     return since
+
+
+def best_in(space: Space, trials: Sequence[Trial], by: Measure) -> Trial | None:
+    """The best measured training whose config a search space has; None without one."""
+    measured = [(t, value) for t in trials if (value := by.value(t)) is not None and space.covers(t.config)]
+    if not measured:
+        return None
+    sign = 1.0 if by.lower_is_better else -1.0
+    return min(measured, key=lambda pair: (sign * pair[1], pair[0].seconds or 0.0))[0]
+
+
+def edge_sentence(edge: Edge, axis: Axis, best: RunSpec) -> str:
+    """That nobody has looked beyond a best value, and how far a wider range would reach."""
+    beyond = setting(axis.widened(edge.side).bounds[edge.side is Side.HIGH])
+    end = "largest" if edge.side is Side.HIGH else "least"
+    return (
+        f"The best config on dev, {best.name}, has {edge.axis} {setting(edge.value)}, the {end} of its "
+        f"range: what lies beyond was not tried. Wider, the range would reach {beyond}."
+    )

@@ -1,4 +1,7 @@
-"""What can be done with a study that is over, one section at a time; which one is in the URL."""
+"""What can be done with a study that is over, one section at a time; which one is in the URL.
+
+While a search goes on there is only its own section.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from pages import (
     study_outputs,
     study_predict,
     study_report,
+    study_search,
     study_talk,
 )
 
@@ -27,6 +31,7 @@ SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
     "Diagnosis": study_diagnosis.show,
     "Try it": study_talk.show,
     "Predict": study_predict.show,
+    "Search": study_search.show,
     "Judge": study_judge.show,
     "Export": study_export.show,
     "Report": study_report.show,
@@ -41,6 +46,7 @@ ONLY_FOR: dict[str, frozenset[Task]] = {
 def show(view: StudyView, found: Summary) -> None:
     """The chosen section; the first one where the URL names none."""
     names = [name for name in SECTIONS if view.study.task in ONLY_FOR.get(name, Task)]
+    names = ["Search"] if view.searching else names
     first = names[0]
     name = st.segmented_control(
         "Section", names, default=first, key="study_section", bind="query-params",
