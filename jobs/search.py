@@ -108,8 +108,8 @@ def unfinished(study: str) -> Search | None:
     return next((search for search in of_study(study) if search.ended is None), None)
 
 
-def trials(study: str, search: Search) -> list[Trial]:
-    """Every training of the study as this search sees it, oldest first."""
+def trials(study: str, search: Search | None = None) -> list[Trial]:
+    """Every training of the study as this search sees it, oldest first; None: as none of them does."""
     files = _files()
     of = files.read_study(study)
     specs = [files.read_spec(run) for run in of.runs]
@@ -249,9 +249,9 @@ def _queue_lost(client: Redis, search: Search) -> None:
             return
 
 
-def _trial(spec: RunSpec, result: RunResult | None, search: Search, of: Study) -> Trial:
+def _trial(spec: RunSpec, result: RunResult | None, search: Search | None, of: Study) -> Trial:
     assert spec.config is not None
-    ours = spec.search == search.search
+    ours = search is not None and spec.search == search.search
     if result is None:
         return Trial(spec.run, spec.config, RunStatus.QUEUED, ours, pause_at=spec.pause_at)
     facts = result.facts
