@@ -163,6 +163,32 @@ def continue_(
 
 
 @app.command()
+def transfer(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A study on a small model.")],
+    model: Annotated[str, typer.Option(help="The larger model; `models` lists them.")],
+    learning_rate_factor: Annotated[
+        float, typer.Option(help="What the learning rates are multiplied by.")
+    ] = 1.0,
+    json: Json = False,
+) -> None:
+    """Carry a study's 3 best configs to a larger model, and verify them there by short runs."""
+    from jobs import stack
+    from jobs import transfer as transfers
+
+    started = time.monotonic()
+    plan = transfers.prepare(study, model, learning_rate_factor)
+    with stack.start(user="terminal"):
+        larger = transfers.start(plan).study
+        _follow(larger)
+    wall = round(time.monotonic() - started, 1)
+    facts = {**_study_facts(larger), "transferred_from": study, "wall_seconds": wall}
+    if json:
+        print_json(facts)
+    else:
+        _print_study(facts)
+
+
+@app.command()
 def report(
     study: Annotated[str, typer.Argument(metavar="STUDY")],
     to: Annotated[Path, typer.Option("--out", help=".html (with figures, opens anywhere) or .md.")],
