@@ -53,8 +53,8 @@ def read_path(path: Path) -> ConfigFile:
 
 def read(text: str) -> ConfigFile:
     """The config of a YAML text and its max_length; raises ConfigError in one sentence."""
-    named = normalize_names(_mapping(text))
-    values = {name: _typed(name, value) for name, value in named.items() if value is not None}
+    named = normalize_names(mapping(text))
+    values = {name: typed(name, value) for name, value in named.items() if value is not None}
     length = values.pop("max_length", None)
     unknown = [name for name in values if name not in NAMES]
     if unknown:
@@ -68,13 +68,14 @@ def read(text: str) -> ConfigFile:
     return ConfigFile(Config.from_dict(values), length)
 
 
-def _mapping(text: str) -> dict[str, Any]:
+def mapping(text: str, what: str = "A config") -> dict[str, Any]:
+    """The names and values of a YAML text that a person wrote; raises ConfigError about `what`."""
     if len(text) > LARGEST:
-        raise ConfigError(f"A config has at most {LARGEST // 1024} kB of YAML, but this text is longer.")
+        raise ConfigError(f"{what} has at most {LARGEST // 1024} kB of YAML, but this text is longer.")
     try:
         # An anchor that is used again and again makes gigabytes of a few lines; a config needs none.
         if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise ConfigError("A config must not repeat a part by *name: write its values out.")
+            raise ConfigError(f"{what} must not repeat a part by *name: write its values out.")
         found = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -83,12 +84,12 @@ def _mapping(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise ConfigError("The text is nested too deeply: write one 'name: value' a line.") from error
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise ConfigError("A config must be lines of 'name: value', such as 'learning_rate: 3e-4'.")
+        raise ConfigError(f"{what} must be lines of 'name: value', such as 'learning_rate: 3e-4'.")
     return found
 
 
-def _typed(name: str, value: Any) -> Any:
-    """Numbers as numbers: YAML takes 3e-4 for a text, and 8.0 for no whole number."""
+def typed(name: str, value: Any) -> Any:
+    """Numbers as numbers: YAML takes 3e-4 for a text, and 8.0 for no whole number. Raises ConfigError."""
     if name not in WHOLE_NUMBERS | DECIMALS:
         return value
     try:

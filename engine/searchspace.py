@@ -115,8 +115,10 @@ class Axis:
             raise ConfigError(f"{self.name}: a log axis starts above 0. Use a linear one, or a larger low.")
 
     def _check_values(self) -> None:
-        if not self.values or self.low is not None or self.high is not None:
+        if self.low is not None or self.high is not None:
             raise ConfigError(f"{self.name}: a {self.scale} axis has values, and no low or high.")
+        if len(self.values) < 2:
+            raise ConfigError(f"{self.name} needs two values or more to be searched. Add one, or fix it.")
         if self.scale is Scale.CHOICE:
             self._check_schedules()
             return
@@ -158,7 +160,8 @@ class Axis:
             return min(self.values, key=lambda step: abs(self._place(step) - self._place(value)))
         low, high = self.bounds
         inside = min(max(value, low), high)
-        return round(inside) if self.is_whole else min(max(float(f"{inside:.3g}"), low), high)
+        tidy = float(f"{inside:.3g}") + 0.0  # no -0.0
+        return round(inside) if self.is_whole else min(max(tidy, low), high)
 
     def edge(self, value: Any) -> Edge | None:
         """The end of the axis that a value lies on, if the axis could go on there."""
