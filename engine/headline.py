@@ -41,14 +41,14 @@ def of_tables(
     if metric == "macro_f1":
         golds = evaluate.golds(first)
         said = [[evaluate.said(table.loc[shared]) for table in seeds] for seeds in joined]
-        return of_labels(said, golds, groups)
+        return _within_scale(of_labels(said, golds, groups))
     values = np.column_stack(
         [np.mean([table.loc[shared, metric].to_numpy(float) for table in seeds], axis=0) for seeds in joined]
     )
     if np.isnan(values).any():
         return None
     if not lower_is_better(metric):
-        return of_values(values, groups)
+        return _within_scale(of_values(values, groups))
     found = of_values(-values, groups)
     return None if found is None else Score(-found.value, -found.high, -found.low, found.n)
 
@@ -136,6 +136,11 @@ def _interval(value: float, spread: float, units: int, binary: bool) -> tuple[fl
     right = min(max(value, 0.0), 1.0)
     worth = right * (1 - right) * (intervals.NORMAL / half) ** 2 if half and 0 < right < 1 else float(units)
     return intervals.wilson(right * worth, worth)
+
+
+def _within_scale(score: Score | None) -> Score | None:
+    """The interval without what no score can reach: below 0 or above 1."""
+    return score and Score(score.value, max(score.low, 0.0), min(score.high, 1.0), score.n)
 
 
 def _indexed(table: pd.DataFrame, splits: Sequence[str]) -> pd.DataFrame:

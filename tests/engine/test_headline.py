@@ -142,6 +142,15 @@ def test_more_seeds_of_a_config_are_no_more_chances_to_be_picked() -> None:
     assert found.value == pytest.approx(25 / 40, abs=0.02)
 
 
+def test_an_interval_ends_where_the_scale_does() -> None:
+    nearly, poor = (table({"test": halves_right(0)}).assign(rougeL=[0.2] + [v] * 39) for v in (1.0, 0.1))
+
+    found = headline.of_tables([[nearly], [poor]], "rougeL")
+
+    assert found is not None
+    assert found.low < 0.98 < found.high == 1.0
+
+
 def test_of_a_loss_less_is_better() -> None:
     draw = np.random.default_rng(0)
     low, high = (table({"test": halves_right(0)}).assign(loss=m + draw.random(40)) for m in (1.0, 2.0))
