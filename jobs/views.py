@@ -80,6 +80,13 @@ class StudyView:
         return not self.searching and all(view.status.is_final for view in self.runs)
 
     @property
+    def is_readable(self) -> bool:
+        """Whether there is something to look at that stays: all is over but what a search adds."""
+        planned = [view for view in self.runs if view.spec.search is None]
+        scored = any(view.result is not None and view.result.test is not None for view in planned)
+        return self.is_over or (self.searching and scored and all(v.status.is_final for v in planned))
+
+    @property
     def eta_seconds(self) -> float | None:
         """Until the last training ends, from the mean of those that ended; None while none has."""
         done = [v.result.seconds for v in self.runs if v.spec.kind.trains and v.result and v.result.seconds]

@@ -27,7 +27,7 @@ def show(study_id: str) -> None:
         st.text(view.study.note)
     study_actions.launch_copy(view)
     st.fragment(_running, run_every=None if view.is_over else LIVE_SECONDS)(study_id)
-    if view.is_over or view.searching:
+    if view.is_readable:
         study_sections.show(view, summary(view))
 
 

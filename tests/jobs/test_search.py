@@ -81,7 +81,8 @@ def test_no_more_runs_wait_than_there_are_workers(files: Artifacts) -> None:
 def test_a_study_is_over_only_when_its_search_is(files: Artifacts) -> None:
     found = search.start(STUDY, RANDOM)
 
-    assert not views.study(STUDY).is_over and views.study(STUDY).status is RunStatus.RUNNING
+    view = views.study(STUDY)
+    assert not view.is_over and view.is_readable and view.status is RunStatus.RUNNING
 
     search.stop(STUDY, found.search)
     assert views.study(STUDY).is_over
