@@ -93,13 +93,22 @@ def _alpha_note(config: Config) -> Iterator[Note]:
 
 def _batch_note(config: Config, start: Config) -> Iterator[Note]:
     old, new = start.effective_batch_size, config.effective_batch_size
-    if old == new:
-        return
-    scaled = short_rate(start.learning_rate * math.sqrt(new / old))
+    if old != new:
+        yield batch_note(start.learning_rate, old, new)
+
+
+def scaled_rate(rate: float, old: int, new: int) -> float:
+    """The learning rate that goes with another effective batch size, by the lesson's square-root rule."""
+    return rate * math.sqrt(new / old)
+
+
+def batch_note(rate: float, old: int, new: int) -> Note:
+    """The rule at work; it says so where one of the batches lies beyond those it is stated for."""
+    scaled = short_rate(scaled_rate(rate, old, new))
     low, high = SQUARE_ROOT
     limits = "" if low <= min(old, new) and max(old, new) <= high else f" (stated for {low} to {high})"
     text = (
-        f"Batch {old} became {new}: learning rate {short_rate(start.learning_rate)} x sqrt({new}/{old}) "
+        f"Batch {old} became {new}: learning rate {short_rate(rate)} x sqrt({new}/{old}) "
         f"= {scaled} goes with it{limits}."
     )
-    yield Note(text, LESSON)
+    return Note(text, LESSON)
