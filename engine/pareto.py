@@ -8,17 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from engine.records import RunStatus
 from engine.search import Objective, Trial
 
 Costs = tuple[float, ...]
 
 
 def costs(trial: Trial, objective: Objective) -> Costs | None:
-    """What a search wants small of a training, by objective; None while it is not measured or if it failed.
+    """What a search wants small of a training, by objective; None where it was not measured.
 
-    A training that stands before its end is not measured: its loss is not one of a whole schedule.
+    A training that failed or was stopped has none: its loss is not one of a whole schedule.
     """
-    if trial.is_open or trial.is_paused:
+    if trial.status is not RunStatus.FINISHED:
         return None
     score = None if trial.score is None else -trial.score
     wanted = {Objective.LOSS: (trial.loss,), Objective.METRIC: (score,), Objective.BOTH: (trial.loss, score)}

@@ -199,8 +199,8 @@ class Axis:
         low, high = LIMITS[self.name]
         factor = 3 if self.scale is Scale.LOG or self.name == "learning_rate" else 2
         value = end * factor if side is Side.HIGH else end / factor
-        value = min(max(float(f"{value:.3g}"), low), high)
-        value = math.floor(value) if self.is_whole else value
+        value = math.floor(value) if self.is_whole else float(f"{value:.3g}")
+        value = min(max(value, low), high)
         return None if value == end else value
 
     def _place(self, value: float) -> float:
