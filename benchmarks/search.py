@@ -176,7 +176,7 @@ class Replay:
         self.ended.append((self.cost, index))
         return Trial(
             run, cell.configs[index], RunStatus.FINISHED, ours, loss=float(cell.loss[index]),
-            score=float(cell.dev[index]), row_losses=(float(cell.loss[index]),),
+            score=float(cell.dev[index]), pause_at=pause_at, row_losses=(float(cell.loss[index]),),
             seconds=float(cell.seconds[index]),
         )  # fmt: skip
 
