@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Hashable, Sequence
 
 import streamlit as st
@@ -19,11 +20,8 @@ STUDIES_LOOKED_AT = 5
 
 def of_runs(specs: Sequence[RunSpec], data: Dataset) -> Estimate:
     """The estimate of some runs, from this machine's own earlier runs where there are any."""
-    what = tuple((spec.kind, spec.config and spec.config.to_json()) for spec in specs)
-    first = specs[0]
-    return _estimate(
-        (what, first.model, first.method, first.train_size, first.template, data.id), specs, data
-    )
+    what = tuple(json.dumps({**spec.to_dict(), "run": "", "study": ""}, sort_keys=True) for spec in specs)
+    return _estimate((what, data.id), specs, data)
 
 
 @st.cache_data(ttl=15, show_spinner=False)

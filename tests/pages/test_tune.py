@@ -47,6 +47,22 @@ def test_k_changes_what_the_button_says_and_the_plan_names_the_difference(ticket
     assert "k = 1" in texts(tickets)
 
 
+def test_folds_say_what_they_cost_as_soon_as_they_are_chosen(tickets: AppTest) -> None:
+    before = tickets.button(key="launch").label
+
+    tickets.toggle(key="folds").set_value(True).run()
+
+    assert "5 folds" in texts(tickets)
+    assert seconds(tickets.button(key="launch").label) > 2 * seconds(before)
+    assert not tickets.exception
+
+
+def seconds(label: str) -> float:
+    """The time that a launch button says: 'Train 3 configs and the default, about 2 min'."""
+    number, unit = label.replace("\\", "").rpartition("about ")[2].split()
+    return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+
 def test_a_wrong_column_is_refused_in_a_sentence_and_nothing_can_be_launched(tickets: AppTest) -> None:
     tickets.selectbox(key="role_classification_target").set_value("message").run()
 
