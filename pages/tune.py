@@ -32,7 +32,7 @@ with left:
                 understood.dataset, model.id, method, name=options.name or understood.dataset.name,
                 metric=options.metric, seed=options.seed, train_size=options.train_size,
                 template=understood.template, time_cap_minutes=options.time_cap_minutes,
-                folds=options.folds,
+                folds=options.folds, early_shortlist=options.early_shortlist,
             )  # fmt: skip
             plan = tune_configs.choose(request)
             tune_rows.cut(

@@ -12,7 +12,7 @@ from engine.dataset import Dataset
 from engine.records import Config, RunKind, RunSpec
 from jobs import plans
 from jobs.plans import Plan, PlanRequest
-from pages import tune_cost, tune_own, words
+from pages import tune_cost, tune_early, tune_own, words
 
 MOST = 8
 RECOMMENDED = 4
@@ -31,7 +31,9 @@ def choose(request: PlanRequest) -> Plan:
     left_out = _table(plan, scope)
     rows = request.train_size or len(request.dataset.splits["train"])
     early_stopping = tune_own.buttons(plan, scope, rows)
-    return plans.make(replace(request, left_out=left_out, early_stopping=early_stopping))
+    plan = plans.make(replace(request, left_out=left_out, early_stopping=early_stopping))
+    tune_early.told(plan, request.dataset)
+    return plan
 
 
 def _worth(plan: Plan, k: int, data: Dataset) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from engine import crossval
 from engine.dataset import Dataset
 from engine.metrics import METRICS, TITLES
+from pages import tune_early
 
 SEED = 0
 
@@ -22,6 +23,7 @@ class Options(NamedTuple):
     train_size: int | None
     time_cap_minutes: float | None
     folds: int | None
+    early_shortlist: bool
     differences: tuple[str, ...]
 
 
@@ -48,12 +50,14 @@ def choose(data: Dataset) -> Options:
             persist_state="session", help="A run that takes longer is stopped, scored and kept as it is.",
         )  # fmt: skip
         folds = _folds(data)
+        early_shortlist = tune_early.switch(folds)
     changed = {
         f"metric {TITLES[metric]}": metric != metrics[0],
         f"{size:,} training rows": size != rows,
         f"seed {seed()}": seed() != SEED,
         f"at most {cap} min a run": cap is not None,
         f"{folds} folds": folds is not None,
+        "shortlist stops early": early_shortlist,
     }
     return Options(
         name or None,
@@ -62,6 +66,7 @@ def choose(data: Dataset) -> Options:
         None if size == rows else size,
         cap,
         folds,
+        early_shortlist,
         tuple(text for text, on in changed.items() if on),
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from engine.estimate import Estimate
@@ -9,7 +11,7 @@ from engine.findings import counted
 from engine.records import RunKind, RunSpec
 from jobs import studies
 from jobs.plans import Plan
-from pages import live, tune_configs, tune_cost, tune_file, tune_model, words
+from pages import live, tune_configs, tune_cost, tune_early, tune_file, tune_model, words
 from pages.tune_data import Understood
 
 CORRECT = "Correct what is marked"
@@ -26,6 +28,7 @@ def card(understood: Understood | None, plan: Plan | None, missing: str, changed
             return
         st.badge("Ready", color="green")
         cost = tune_cost.of_runs(plan.specs, understood.dataset)
+        cost = replace(cost, seconds=tune_early.seconds(plan, understood.dataset))
         for name, value in _facts(understood, plan, cost, changed).items():
             title, text = st.columns([2, 3], gap="small")
             title.caption(name)
