@@ -139,7 +139,7 @@ def best_figure(info: BestInfo, method: Method) -> go.Figure:
         text = f"shortlist of {info.size}" if info.size > 1 else "shortlist"
         figure.add_vline(
             x=info.shortlist_ends, line={"color": NEUTRAL, "dash": "dot"},
-            annotation={"text": text, "font": {"size": 12}}, annotation_position="bottom right",
+            annotation={"text": text, "font": {"size": 12}}, annotation_position="top left",
         )  # fmt: skip
     figure.update_xaxes(title=info.axis, rangemode="tozero")
     figure.update_yaxes(title=info.value_axis)

@@ -241,11 +241,15 @@ def best_in(space: Space, trials: Sequence[Trial], by: Measure) -> Trial | None:
     return min(measured, key=lambda pair: (sign * pair[1], pair[0].seconds or 0.0))[0]
 
 
-def edge_sentence(edge: Edge, axis: Axis, best: RunSpec) -> str:
-    """That nobody has looked beyond a best value, and how far a wider range would reach."""
+def edges_sentence(edges: Sequence[Edge], axes: Sequence[Axis], best: RunSpec) -> str:
+    """That nobody has looked beyond the best values, and how far wider ranges would reach."""
+    told = [_edge(edge, axis) for edge, axis in zip(edges, axes, strict=True)]
+    listed = told[0] if len(told) == 1 else f"{', '.join(told[:-1])} and {told[-1]}"
+    return f"The best config on dev, {best.name}, lies on the edge of what was searched: it has {listed}."
+
+
+def _edge(edge: Edge, axis: Axis) -> str:
+    """'learning_rate 1e-2, the largest (wider, it would reach 3e-2)'."""
     beyond = setting(axis.widened(edge.side).bounds[edge.side is Side.HIGH])
     end = "largest" if edge.side is Side.HIGH else "least"
-    return (
-        f"The best config on dev, {best.name}, has {edge.axis} {setting(edge.value)}, the {end} of its "
-        f"range: what lies beyond was not tried. Wider, the range would reach {beyond}."
-    )
+    return f"{edge.axis} {setting(edge.value)}, the {end} tried (wider, it would reach {beyond})"

@@ -13,20 +13,24 @@ from pages import live, study_search_cost, words
 
 
 def offer(of: Tried) -> None:
-    """A warning and a button for each such edge."""
+    """One warning, and a button for each such edge."""
     best = searched.best_in(of.search.space, of.trials, of.measure)
-    if best is None:
+    edges = () if best is None else of.search.space.edges(best.config)
+    if best is None or not edges:
         return
-    for edge in of.search.space.edges(best.config):
-        axis = of.search.space.axis(edge.axis)
-        st.warning(words.plain(searched.edge_sentence(edge, axis, of.specs[best.run])))
-        request = _wider(of, edge)
-        label = f"Widen {edge.axis} and go on: {study_search_cost.label(of.study, of.specs, request)}"
-        if st.button(
-            words.plain(label), key=f"search_widen_{edge.axis}", disabled=live.problem() is not None
-        ):
-            search.start(of.study.study, request)
-            st.rerun(scope="app")
+    axes = [of.search.space.axis(edge.axis) for edge in edges]
+    st.warning(words.plain(searched.edges_sentence(edges, axes, of.specs[best.run])))
+    with st.container(horizontal=True, key="search_edges"):
+        for edge in edges:
+            _widen(of, edge)
+
+
+def _widen(of: Tried, edge: Edge) -> None:
+    request = _wider(of, edge)
+    label = f"Widen {edge.axis} and go on: {study_search_cost.label(of.study, of.specs, request)}"
+    if st.button(words.plain(label), key=f"search_widen_{edge.axis}", disabled=live.problem() is not None):
+        search.start(of.study.study, request)
+        st.rerun(scope="app")
 
 
 def _wider(of: Tried, edge: Edge) -> SearchRequest:

@@ -178,7 +178,7 @@ def test_the_edge_of_a_range_can_be_widened_and_searched_on(
 
     page(app, study)
 
-    assert "has learning_rate 1e-2, the largest of its range" in seen(app)
+    assert "has learning_rate 1e-2, the largest tried (wider, it would reach 3e-2)" in seen(app)
     button = app.button(key="search_widen_learning_rate")
     assert "Widen learning_rate and go on: 8 more configs with TPE" in button.label.replace("\\", "")
     button.click().run()
