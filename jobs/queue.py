@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -15,6 +16,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry as RedisRetry
 from rq import Queue, Retry
 from rq.exceptions import NoSuchJobError
+from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 from rq.serializers import JSONSerializer
@@ -105,10 +107,20 @@ def forget(client: Redis, job_id: str) -> None:
     """Take a job out of its queue and all registries; one that runs goes on."""
     for name in (STUDIES, GRID):
         client.zrem(FailedJobRegistry(queue=queue(client, name)).key, job_id)
-    try:
-        Job.fetch(job_id, connection=client, serializer=JSONSerializer).delete()
-    except NoSuchJobError:
-        return
+    with contextlib.suppress(NoSuchJobError):
+        job = Job.fetch(job_id, connection=client, serializer=JSONSerializer)
+        _forget_lost_executions(client, job)
+        job.delete()
+
+
+def _forget_lost_executions(client: Redis, job: Job) -> None:
+    """Of a worker that was killed, whose record has expired: RQ cannot delete a job that still names one."""
+    registry = job.execution_registry
+    for name in registry.get_execution_ids():
+        lost = Execution(name, job.id, client)
+        if not client.exists(lost.key):
+            client.zrem(registry.key, name)
+            client.zrem(job.started_job_registry.key, lost.composite_key)
 
 
 def status(client: Redis, job_id: str) -> JobStatus | None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from redis import Redis
+from rq.executions import Execution
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
@@ -35,6 +36,20 @@ def test_a_queue_with_a_waiting_job_is_busy_until_the_job_is_forgotten(client: R
         queue.forget(client, job)
     assert not queue.is_busy(client)
     assert queue.status(client, "job-1") is None
+
+
+def test_a_job_whose_worker_was_killed_long_ago_is_forgotten_too(client: Redis) -> None:
+    queue.enqueue(client, queue.GRID, "tests.jobs.toys.succeeds", "job-1", "id")
+    job = Job.fetch("job-1", connection=client, serializer=JSONSerializer)
+    with client.pipeline() as pipe:
+        lost = Execution.create(job, ttl=60, pipeline=pipe)
+        pipe.execute()
+    client.delete(lost.key)  # as when its time is over
+
+    queue.forget(client, "job-1")
+
+    assert queue.status(client, "job-1") is None
+    assert client.zcard(job.started_job_registry.key) == 0
 
 
 def test_two_homes_have_sockets_of_their_own_short_enough_for_redis(
