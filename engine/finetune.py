@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from engine import loading, tracking
 from engine.encode import Encoded
@@ -16,6 +16,8 @@ from engine.watch import Hooks, Training, Watch
 LOGGED_STEPS = 400
 CHECKPOINT_FROM = 1_000_000_000  # parameters; from here GPUs recompute activations to save memory
 
+Watcher = TypeVar("Watcher")
+
 
 def finetune(
     model: Any, tokenizer: Any, rows: Sequence[Encoded], config: Config, seed: int, hooks: Hooks
@@ -25,29 +27,44 @@ def finetune(
     A training that goes on from a checkpoint ends as one that never stood still: the same schedule, the same
     rows at each step (tested on CPUs).
     """
-    from transformers import PrinterCallback, TrainerCallback
+    pauses = hooks.pauses
+    with TemporaryDirectory() as unused:
+        folder = str(pauses.folder or unused)
+        made = trainer(model, tokenizer, rows, config, seed, folder)
+        watch = callback(Watch, hooks, made.model, sum(len(row.prompt) + len(row.completion) for row in rows))
+        made.add_callback(watch)
+        earlier = None if pauses.earlier is None else str(pauses.earlier.folder)
+        with loading.quiet():
+            made.train(resume_from_checkpoint=earlier)
+    return watch.outcome(made)
+
+
+def trainer(
+    model: Any, tokenizer: Any, rows: Sequence[Encoded], config: Config, seed: int, folder: str
+) -> Any:
+    """TRL's trainer of a config with our loss; it writes into the folder only when told to save."""
+    from transformers import PrinterCallback
     from trl.trainer.sft_trainer import SFTTrainer
 
     steps = math.ceil(len(rows) / config.effective_batch_size) * config.num_train_epochs
-    table, pauses = _table(rows), hooks.pauses
-    with TemporaryDirectory() as unused:
-        trainer: Any = type("CompletionTrainer", (CompletionLoss, SFTTrainer), {})(
-            model=model,
-            args=_arguments(config, seed, str(pauses.folder or unused), steps, model.num_parameters()),
-            train_dataset=table,
-            processing_class=tokenizer,
-            peft_config=_adapter(config),
-            callbacks=tracking.callbacks(),
-        )
-        trainer.remove_callback(PrinterCallback)
-        watch: Watch = type("WatchCallback", (Watch, TrainerCallback), {})(
-            hooks, trainer.model, sum(table["length"])
-        )
-        trainer.add_callback(watch)
-        earlier = None if pauses.earlier is None else str(pauses.earlier.folder)
-        with loading.quiet():
-            trainer.train(resume_from_checkpoint=earlier)
-    return watch.outcome(trainer)
+    made: Any = type("CompletionTrainer", (CompletionLoss, SFTTrainer), {})(
+        model=model,
+        args=_arguments(config, seed, folder, steps, model.num_parameters()),
+        train_dataset=_table(rows),
+        processing_class=tokenizer,
+        peft_config=_adapter(config),
+        callbacks=tracking.callbacks(),
+    )
+    made.remove_callback(PrinterCallback)
+    return made
+
+
+def callback(kind: type[Watcher], *args: Any) -> Watcher:
+    """One of our classes as a callback of transformers, which is imported only where a model is trained."""
+    from transformers import TrainerCallback
+
+    made: Watcher = type(f"{kind.__name__}Callback", (kind, TrainerCallback), {})(*args)
+    return made
 
 
 class CompletionLoss:
