@@ -28,13 +28,17 @@ def families(specs: Sequence[RunSpec]) -> dict[str, tuple[RunSpec, ...]]:
 def missing(
     families: Mapping[str, Sequence[RunSpec]], ranked: Sequence[str], seeds: int = SEEDS
 ) -> list[tuple[RunSpec, int]]:
-    """The first TOP of the ranked runs, each with those of so many seeds, from its own on, that it lacks."""
+    """The first run of each of the TOP configs, with those of so many seeds, from its own on, that it lacks.
+
+    Two runs may have one config (a cloned one, say): it is repeated once.
+    """
+    runs = [spec for family in families.values() for spec in family]
+    best = {families[run][0].config: families[run][0] for run in reversed(ranked)}
+    configs = list(dict.fromkeys(families[run][0].config for run in ranked))[:TOP]
     wanted = []
-    for run in ranked[:TOP]:
-        family = families[run]
-        have = {spec.seed for spec in family}
-        first = family[0].seed
-        wanted += [(family[0], seed) for seed in range(first, first + seeds) if seed not in have]
+    for first in (best[config] for config in configs):
+        have = {spec.seed for spec in runs if spec.config == first.config}
+        wanted += [(first, seed) for seed in range(first.seed, first.seed + seeds) if seed not in have]
     return wanted
 
 

@@ -29,6 +29,18 @@ def test_runs_that_train_nothing_repeat_nothing() -> None:
     assert len(repeats.families(bases)) == 2
 
 
+def test_a_config_that_two_runs_have_is_repeated_once() -> None:
+    default, alike, third = run(1), run(2), run(3, learning_rate=2e-3)
+    again = [run(4, seed=1), run(5, seed=2)]
+    ranked = [alike.run, default.run, third.run]
+
+    before = repeats.missing(repeats.families([default, alike, third]), ranked)
+    after = repeats.missing(repeats.families([default, alike, third, *again]), ranked)
+
+    assert before == [(alike, 1), (alike, 2), (third, 1), (third, 2)]
+    assert after == [(third, 1), (third, 2)]
+
+
 def test_the_top_two_lack_the_seeds_that_they_were_not_run_with() -> None:
     runs = [run(n, seed=7, learning_rate=n * 1e-3) for n in (1, 2, 3)]
     again = run(4, seed=8, learning_rate=2e-3)

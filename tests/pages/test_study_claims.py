@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -10,6 +12,7 @@ from engine.artifacts import Artifacts
 from engine.records import Study
 from jobs import collector
 from pages import live
+from tests import studies
 from tests.pages.conftest import finished_study, opened, texts
 
 
@@ -51,6 +54,8 @@ def test_another_run_can_be_looked_at_class_by_class(finished: Study, app: AppTe
 def test_the_best_configs_are_repeated_with_one_click(
     queued: None, finished: Study, served: Artifacts, app: AppTest
 ) -> None:
+    default = served.read_spec(finished.runs[1])
+    served.write_spec(replace(default, config=replace(studies.CONFIG, num_train_epochs=5)))
     opened(app, "studies", study=finished.study)
     button = app.button(key="repeat")
     label = button.label.replace("\\", "")
