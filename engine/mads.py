@@ -41,6 +41,12 @@ class Enough(Exception):
     """Raised by what minimise calls, to end it."""
 
 
+def check(objective: Objective) -> None:
+    """Raises ConfigError for two objectives: NOMAD is asked for the least of one."""
+    if objective is Objective.BOTH:
+        raise ConfigError("MADS improves one objective: choose loss or metric, or TPE for both.")
+
+
 def propose(search: Search, trials: Sequence[Trial], n: int) -> list[Start]:
     """Up to `n` new configs; fewer when the mesh has become as fine as FINEST around the best.
 
@@ -48,8 +54,7 @@ def propose(search: Search, trials: Sequence[Trial], n: int) -> list[Start]:
     the best of them; a cold one from the start of the space. What failed is told as failed; what waits is
     taken for no success, which is what NOMAD finds most of the time. Raises ConfigError for two objectives.
     """
-    if search.objective is Objective.BOTH:
-        raise ConfigError("MADS improves one objective: choose loss or metric, or TPE for both.")
+    check(search.objective)
     values = {trial.run: costs(trial, search.objective) for trial in trials}
     measured = {t.config: cost[0] for t in trials if (cost := values[t.run]) is not None}
     known = {**dict.fromkeys(trial.config for trial in trials), **measured}
@@ -210,8 +215,9 @@ def _anywhere(axis: Axis, chance: random.Random) -> Any:
 
 
 def _warm(space: Space, trials: Sequence[Trial], measured: Mapping[Config, float]) -> list[Config]:
-    earlier = {trial.config for trial in trials if not trial.ours and trial.config in measured}
-    ranked = sorted(earlier, key=lambda config: (measured[config], config.to_json()))
+    """The earlier runs to start from, the best first, even if it is only near the space."""
+    before = {t.config for t in trials if not t.ours and t.config.method is space.fixed.method}
+    ranked = sorted(before & measured.keys(), key=lambda config: (measured[config], config.to_json()))
     return [config for n, config in enumerate(ranked) if n == 0 or space.has(config)]
 
 

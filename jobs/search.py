@@ -17,7 +17,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq.worker import Worker
 
-from engine import decide, searchspace
+from engine import decide, mads, searchspace
 from engine import settings as settings_module
 from engine.artifacts import Artifacts
 from engine.errors import ConfigError, NotFoundError, ShortlistError
@@ -280,6 +280,8 @@ def _check(of: Study, like: RunSpec, request: SearchRequest, before: Sequence[Se
     if of.deleted:
         raise ConfigError("The study is deleted. Bring it back first.")
     plans.check_number(len(of.runs) + request.runs)
+    if request.method is SearchMethod.MADS:
+        mads.check(request.objective)
     if like.folds is not None and request.method in (SearchMethod.HALVING, SearchMethod.PROTOCOL):
         raise ConfigError(
             f"A study in folds cannot be searched with {request.method}: its runs cannot stand half-way. "
