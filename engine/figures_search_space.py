@@ -105,7 +105,8 @@ def lines_figure(info: LinesInfo, method: Method) -> go.Figure:
             _dimension(axis, [settings[number] for settings in info.settings])
             for number, axis in enumerate(info.axes)
         ]
-        dimensions.append({"label": info.value_axis, "values": info.values})
+        digits = ".3f" if info.lower_is_better else ".1f"
+        dimensions.append({"label": info.value_axis, "values": info.values, "tickformat": digits})
         scale = [PALE, method_colour(method)]
         ends = scale[::-1] if info.lower_is_better else scale
         line = {"color": info.values, "colorscale": [[0, ends[0]], [1, ends[1]]], "showscale": False}
@@ -126,7 +127,9 @@ def _dimension(axis: Axis, values: Sequence[Any]) -> dict[str, Any]:
             "ticktext": [setting(tick) for tick in ticks],
         }  # fmt: skip
     if axis.scale is Scale.LINEAR and numeric:
-        return {"label": label, "values": list(values)}
+        ticks = [min(values), (min(values) + max(values)) / 2, max(values)]
+        text = [f"{tick:.3g}" for tick in ticks]
+        return {"label": label, "values": list(values), "tickvals": ticks, "ticktext": text}
     levels = sorted(set(values), key=lambda v: (v is not None, isinstance(v, str), v))
     return {
         "label": label,

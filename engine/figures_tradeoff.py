@@ -53,7 +53,7 @@ def tradeoff_info(
     ours = [specs[trial.run].search == search for trial, _ in both]
     added = _added([found for _, found in both], ours)
     runs = f"{len(unbeaten)} of {len(both)} trainings {'is' if len(unbeaten) == 1 else 'are'} unbeaten"
-    return TradeInfo(f"{runs} in dev loss and {TITLES[metric]} together{added}", axis, tuple(points))
+    return TradeInfo(f"{runs} in dev loss and {TITLES[metric]}{added}", axis, tuple(points))
 
 
 def _point(trial: Trial, found: Costs, spec: RunSpec, search: str, unbeaten: bool) -> TradePoint:

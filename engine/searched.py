@@ -16,7 +16,7 @@ from engine.evaluate import paired_difference
 from engine.figures import setting
 from engine.metrics import TITLES, lower_is_better
 from engine.records import RunKind, RunSpec, RunStatus, Score
-from engine.search import Objective, Search, Trial
+from engine.search import Objective, Search, SearchMethod, Trial
 from engine.searchspace import Axis, Edge, Side, Space
 
 STALE = 6  # ended runs in a row without a better one: then stopping is proposed [ours]
@@ -94,6 +94,22 @@ def history(trials: Sequence[Trial], specs: Mapping[str, RunSpec], by: Measure) 
 def _ended(trials: Sequence[Trial], specs: Mapping[str, RunSpec]) -> list[Trial]:
     firsts = repeats.families(list(specs.values()))
     return [trial for trial in trials if not trial.is_open and trial.run in firsts]
+
+
+def seconds_left(search: Search, trials: Sequence[Trial]) -> float | None:
+    """Until a search ends, by the mean of its own ended runs and as many workers as train; None: unknown.
+
+    Methods that let runs stand half-way have no such mean.
+    """
+    if search.method in (SearchMethod.HALVING, SearchMethod.PROTOCOL, SearchMethod.SHORTLIST):
+        return None
+    ours = [trial for trial in trials if trial.ours]
+    taken = [trial.seconds for trial in ours if not trial.is_open and trial.seconds is not None]
+    training = sum(trial.is_open for trial in ours)
+    if not taken or not training:
+        return None
+    waiting = search.runs - len(ours)
+    return sum(taken) / len(taken) * (waiting / training + 0.5)
 
 
 class Gain(NamedTuple):

@@ -8,7 +8,14 @@ from engine.search import Search, SearchMethod
 from engine.verdict import Summary
 from jobs import search
 from jobs.views import StudyView
-from pages import problems, study_search_form, study_search_found, study_search_running, words
+from pages import (
+    problems,
+    study_search_carry,
+    study_search_form,
+    study_search_found,
+    study_search_running,
+    words,
+)
 
 POLL_SECONDS = 2.0
 WHY = (
@@ -29,6 +36,7 @@ def show(view: StudyView, _: Summary) -> None:
         if found:
             study_search_found.show(view, _chosen(found))
         _next(view, found)
+        study_search_carry.offer(view.study)
 
 
 def title(one: Search) -> str:

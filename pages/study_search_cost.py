@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -17,8 +18,10 @@ from jobs import search
 from jobs.search import SearchRequest
 from pages import live, tune_cost, words
 
+Specs = Mapping[str, RunSpec]
 
-def label(study: Study, specs: Mapping[str, RunSpec], request: SearchRequest) -> str:
+
+def label(study: Study, specs: Specs, request: SearchRequest) -> str:
     """'8 more configs with TPE, about 4 min'."""
     configs = f"{request.runs} more config{'' if request.runs == 1 else 's'}"
     what = f"{configs} with {search.TITLES[request.method]}"
@@ -34,18 +37,28 @@ def time(estimate: float, minutes: float | None) -> str:
     return f"about {words.duration(estimate)}"
 
 
-def seconds(study: Study, specs: Mapping[str, RunSpec], request: SearchRequest) -> float:
+def seconds(study: Study, specs: Specs, request: SearchRequest) -> float:
     """Wall clock, with this machine's workers, by configs as the search is likely to try."""
     like = next(iter(specs.values()))
     space = request.space or space_of(study.model, study.method)
     configs = search_cost.likely_configs(request.method, space, request.runs)
     runs = [replace(like, kind=RunKind.SEARCH, config=config) for config in configs]
-    cost = tune_cost.of_runs(runs, _dataset(study.dataset))
+    cost = tune_cost.of_runs(runs, dataset(study.dataset))
     return cost.seconds * search_cost.trained_share(request.method, request.runs)
 
 
+def one_run(study: Study, specs: Specs) -> tuple[float, int]:
+    """Seconds and optimizer steps of a training with the config that a search starts from."""
+    like, config = next(iter(specs.values())), space_of(study.model, study.method).fixed
+    data = dataset(study.dataset)
+    cost = tune_cost.of_runs([replace(like, kind=RunKind.SEARCH, config=config)], data)
+    rows = study.train_size or len(data.splits["train"])
+    return cost.seconds, config.num_train_epochs * math.ceil(rows / config.effective_batch_size)
+
+
 @st.cache_resource(max_entries=8, show_spinner="Reading the study's rows")
-def _dataset(name: str) -> Dataset:
+def dataset(name: str) -> Dataset:
+    """The study's rows, kept between looks."""
     files = live.files()
     files.pull_dataset(name)
     return datasets.load(name, files.datasets_root)

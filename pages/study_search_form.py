@@ -13,7 +13,7 @@ from engine.search import Objective, Search, SearchMethod
 from jobs import plans, search
 from jobs.search import SearchRequest
 from jobs.views import StudyView
-from pages import live, study_search_cost, study_search_plan, study_search_space, words
+from pages import live, study_search_budget, study_search_cost, study_search_plan, study_search_space, words
 
 METHODS = {
     SearchMethod.TPE: "Learns which settings the better runs share and tries more like them (tree-structured "
@@ -25,6 +25,7 @@ METHODS = {
     SearchMethod.PROTOCOL: "A guided plan of few runs: the learning rate first, then the rank, then the "
     "warm-up. Each decision is explained as it falls.",
 }
+HALF_WAY = (SearchMethod.HALVING, SearchMethod.PROTOCOL)  # a training in folds cannot stand there
 NAMES = {method: search.TITLES[method][0].upper() + search.TITLES[method][1:] for method in METHODS}
 USUAL_RUNS = 8
 COLD_HELP = "A cold search proposes as if the study had no runs yet; it still repeats none of their configs."
@@ -37,8 +38,10 @@ def show(view: StudyView, last: Search | None) -> None:
     if left < 1 or not specs:
         st.caption(f"A study has at most {plans.MOST_RUNS} runs, and this one has {len(view.runs)}.")
         return
+    folds = next(iter(specs.values())).folds
+    offered = [method for method in METHODS if folds is None or method not in HALF_WAY]
     method = st.segmented_control(
-        "Method", list(METHODS), default=SearchMethod.TPE, key="search_method", format_func=NAMES.__getitem__,
+        "Method", offered, default=SearchMethod.TPE, key="search_method", format_func=NAMES.__getitem__,
         required=True,
     ) or SearchMethod.TPE  # fmt: skip
     st.caption(METHODS[method])
@@ -46,6 +49,8 @@ def show(view: StudyView, last: Search | None) -> None:
     if method is SearchMethod.PROTOCOL:
         study_search_plan.steps(_preview(view, request), ())
     _start(view, specs, request)
+    if SearchMethod.PROTOCOL in offered:
+        study_search_budget.offer(view.study, specs)
 
 
 def _request(view: StudyView, method: SearchMethod, left: int, last: Search | None) -> SearchRequest:
@@ -60,17 +65,17 @@ def _request(view: StudyView, method: SearchMethod, left: int, last: Search | No
         columns[0].number_input("Runs", runs, runs, runs, key="search_runs_protocol", disabled=True)
     else:
         runs = int(columns[0].number_input("Runs", 1, left, min(USUAL_RUNS, left), key="search_runs"))
-        objective = _objective(columns[2], view.study.metric)
+        objective = _objective(columns[2], view.study.metric, method)
         cold = columns[3].toggle("Start cold", key="search_cold", help=COLD_HELP)
     space = study_search_space.choose(view.study, last, method)
     return SearchRequest(method, runs, objective, minutes, cold, space, view.study.seed)
 
 
-def _objective(place: st.delta_generator.DeltaGenerator, metric: str) -> Objective:
+def _objective(place: st.delta_generator.DeltaGenerator, metric: str, method: SearchMethod) -> Objective:
     names = {
         Objective.METRIC: f"Dev {TITLES[metric]}, which selects",
         Objective.LOSS: "Dev loss",
-        Objective.BOTH: "Both (Pareto front)",
+        **({} if method is SearchMethod.MADS else {Objective.BOTH: "Both (Pareto front)"}),
     }
     offered = [Objective.METRIC] if metric == "loss" else list(names)
     return place.selectbox("Improve", offered, key="search_objective", format_func=names.__getitem__)

@@ -49,7 +49,9 @@ def show(study: str) -> None:
 def _progress(of: Tried) -> None:
     ended = sum(not trial.is_open for trial in of.ours)
     training = sum(trial.is_open for trial in of.ours)
+    left = searched.seconds_left(of.search, of.trials)
     minutes = "" if of.search.minutes is None else f", at most {of.search.minutes:g} min of training"
+    minutes += "" if left is None else f", about {words.duration(left)} left"
     share = min(1.0, ended / of.search.runs)
     bar, button = st.columns([4, 1], vertical_alignment="bottom")
     bar.progress(

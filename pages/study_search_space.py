@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import streamlit as st
 
 from engine import space_rows
@@ -9,7 +11,7 @@ from engine.figures_search_space import axis_in_words
 from engine.records import Study
 from engine.search import Search, SearchMethod
 from engine.searchspace import Space, space_of
-from pages import words
+from pages import study_search_rate, words
 
 COLUMNS = {
     "searched": st.column_config.CheckboxColumn("Search", width=60),
@@ -29,6 +31,7 @@ def choose(study: Study, last: Search | None, method: SearchMethod) -> Space:
     """The space of the form; raises ConfigError for a row that cannot be searched so."""
     before = _before(study, last)
     if method is SearchMethod.PROTOCOL:
+        study_search_rate.offer(study, before, partial(set_space, study))
         return before
     names = ", ".join(axis_in_words(axis.name) for axis in before.axes)
     with st.expander(f"Search space: {words.plain(names)}", key="search_space"):
@@ -37,8 +40,10 @@ def choose(study: Study, last: Search | None, method: SearchMethod) -> Space:
             space_rows.rows(before), hide_index=True, column_config=COLUMNS, disabled=["name", "fixed"],
             key=f"search_space_{study.study}_{hash(str(before.to_dict()))}", height="content",
         )  # fmt: skip
-        if before != space_of(study.model, study.method):
-            st.button("Back to the usual space", key="search_usual", on_click=_reset, args=(study,))
+        with st.container(horizontal=True, key="search_space_actions"):
+            study_search_rate.offer(study, before, partial(set_space, study))
+            if before != space_of(study.model, study.method):
+                st.button("Back to the usual space", key="search_usual", on_click=_reset, args=(study,))
     return space_rows.space_from(edited, before)
 
 

@@ -7,7 +7,6 @@ import streamlit as st
 from engine import grids, halving, pruning_risk, settings
 from engine.dataset import Dataset
 from engine.halving import Saving
-from engine.records import RunKind
 from jobs import stack
 from jobs.plans import Plan
 from pages import tune_cost, words
@@ -41,7 +40,7 @@ def told(plan: Plan, data: Dataset) -> None:
 
 def saving(plan: Plan, data: Dataset) -> Saving | None:
     """Of training time, before the start; None for a plan whose runs all go to their end."""
-    standing = [spec for spec in plan.specs if spec.kind is RunKind.SHORTLIST and spec.pause_at is not None]
+    standing = [spec for spec in plan.specs if spec.pause_at is not None]
     if not standing:
         return None
     return halving.expected_saving(

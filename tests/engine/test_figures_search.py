@@ -150,7 +150,7 @@ def test_loss_and_score_together_name_the_unbeaten_and_what_the_search_added() -
 
     info = figures_tradeoff.tradeoff_info(losses, specs, "01", "accuracy")
 
-    assert info.title.startswith("1 of 3 trainings is unbeaten in dev loss and accuracy together")
+    assert info.title.startswith("1 of 3 trainings is unbeaten in dev loss and accuracy")
     assert [point.run[-2:] for point in info.points if point.unbeaten] == ["03"]
     assert len(figures_tradeoff.tradeoff_figure(info, Method.LORA).data) == 3
 
@@ -162,8 +162,7 @@ def test_a_search_that_is_beaten_adds_nothing_to_the_hypervolume() -> None:
     info = figures_tradeoff.tradeoff_info(losses, specs, "01", "accuracy")
 
     assert info.title == (
-        "2 of 3 trainings are unbeaten in dev loss and accuracy together; the search added none to the "
-        "hypervolume"
+        "2 of 3 trainings are unbeaten in dev loss and accuracy; the search added none to the hypervolume"
     )
 
 

@@ -9,7 +9,18 @@ import pytest
 
 from engine.records import RunKind, RunSpec, RunStatus
 from engine.search import Objective, Search, SearchMethod, Trial
-from engine.searched import Measure, gain, gain_sentence, history, measure, opponents, stop_advice
+from engine.searched import (
+    Measure,
+    best_in,
+    edges_sentence,
+    gain,
+    gain_sentence,
+    history,
+    measure,
+    opponents,
+    seconds_left,
+    stop_advice,
+)
 from engine.searchspace import space_of
 from tests import studies
 
@@ -186,3 +197,32 @@ def test_nothing_is_left_to_gain_where_every_dev_row_is_right() -> None:
 
     assert said is not None
     assert said.startswith("The best run has every dev row right")
+
+
+def test_the_time_left_is_that_of_what_trains_and_waits() -> None:
+    trials, specs = tried((LISTED, 0.7), (FOUND, 0.6), (FOUND, 0.5))
+    trials[-1] = replace(trials[-1], status=RunStatus.QUEUED, score=None, seconds=None)
+
+    assert seconds_left(replace(SEARCH, runs=4), trials) == 60 * 2.5
+    assert seconds_left(replace(SEARCH, method=SearchMethod.HALVING), trials) is None
+    assert seconds_left(SEARCH, trials[:1]) is None
+
+
+def test_edges_of_the_best_config_are_named_with_what_a_wider_range_would_reach() -> None:
+    trials, specs = tried(*[(FOUND, 0.1)] * 9, (FOUND, 0.6))
+
+    best = best_in(SEARCH.space, trials, ACCURACY)
+
+    assert best is not None and best.run.endswith("10")
+    edges = SEARCH.space.edges(best.config)
+    said = edges_sentence(edges, [SEARCH.space.axis(e.axis) for e in edges], specs[best.run])
+    assert "learning_rate 1e-2, the largest tried (wider, it would reach 3e-2)" in said
+
+
+def test_a_config_outside_the_space_lies_on_none_of_its_edges() -> None:
+    trials, _ = tried(*[(FOUND, 0.1)] * 10, (FOUND, 0.6))
+
+    best = best_in(SEARCH.space, trials, ACCURACY)
+
+    assert best is not None
+    assert not best.run.endswith("11")

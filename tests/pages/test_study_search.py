@@ -14,7 +14,7 @@ from engine.dataset import Dataset
 from engine.records import RunKind, RunResult, RunStatus, Study
 from engine.search import Objective, Search, SearchMethod
 from engine.searchspace import space_of
-from jobs import collector, search
+from jobs import collector, lr_range, search
 from tests import studies
 from tests.pages.conftest import _scored, finished_study, opened, texts
 
@@ -217,4 +217,51 @@ def test_the_shortlist_with_early_stopping_says_what_it_saved(
     page(app, study)
 
     assert "Early stopping saved about 75 % of the training" in seen(app)
+    assert not app.exception
+
+
+def test_hours_are_split_before_anything_starts_and_become_the_limit(
+    queued: None, ready: tuple[Study, Dataset], app: AppTest
+) -> None:
+    page(app, ready[0])
+    app.number_input(key="search_hours").set_value(2.0).run()
+
+    assert list(app.dataframe[-1].value["for"])[:2] == ["Learning-rate test", "Rank"]
+    assert "Of 2 hours, 48 min are for the final training" in seen(app)
+    app.button(key="search_take_hours").click().run()
+    assert app.number_input(key="search_minutes").value == 120
+    assert app.button(key="search_start").label.startswith("Run the protocol")
+    assert not app.exception
+
+
+def test_the_space_is_centred_on_a_test_that_a_worker_makes(
+    queued: None, ready: tuple[Study, Dataset], app: AppTest
+) -> None:
+    study, _ = ready
+    page(app, study)
+
+    app.button(key="search_centre").click().run()
+    request = app.session_state[f"lr_range_{study.study}"]
+    assert "Learning-rate test: waiting for a free worker" in str(app.get("progress")[-1].proto.text)
+    lr_range.climb(request)
+    app.run()
+
+    found = lr_range.result(request)
+    assert found is not None
+    assert any("falls most steeply" in title or "does not fall" in title for title in figures(app))
+    assert not app.exception
+
+
+def test_the_best_configs_are_offered_to_larger_models(
+    queued: None, ready: tuple[Study, Dataset], app: AppTest
+) -> None:
+    study, _ = ready
+    app.session_state.search_carry = True
+
+    page(app, study)
+
+    assert app.selectbox(key="search_carry_model").value == "shortlist-tiny-4m"
+    assert "Transferred from shortlist-tiny-1m: learning rate times 1, rank doubled." in seen(app)
+    label = app.button(key="search_carry_start").label.replace("\\", "")
+    assert label.startswith("Train 1 config on shortlist-tiny-4m as a new study, about ")
     assert not app.exception
