@@ -64,7 +64,8 @@ def propose(search: Search, trials: Sequence[Trial], n: int) -> list[Start]:
         # Taken for the worst, not for failed: the points around it are asked for meanwhile.
         known[start] = max(measured.values(), default=0.0)
     configs = _in_child(search.space, known, n, search.seed, starts)
-    best = min(measured, key=lambda config: (measured[config], config.to_json()), default=None)
+    told = {trial.config for trial in trials if trial.ours or not search.cold} & measured.keys()
+    best = min(told, key=lambda config: (measured[config], config.to_json()), default=None)
     return [Start(config, _why(best)) for config in configs]
 
 
@@ -223,7 +224,7 @@ def _warm(space: Space, trials: Sequence[Trial], measured: Mapping[Config, float
 
 def _why(best: Config | None) -> str:
     if best is None:
-        return "MADS begins at the start of the search space, or where it is told to without a success there."
+        return "Nothing is measured yet: MADS begins at the start of the search space and looks around it."
     return f"MADS polls the mesh around the best that it knows ({best.label})."
 
 
