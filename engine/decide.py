@@ -12,6 +12,11 @@ _PROPOSERS = {
     SearchMethod.TPE: proposals.propose,
     SearchMethod.MADS: mads.propose,
 }
+_NOTHING_NEW = {
+    SearchMethod.RANDOM: "Every config of the search space has been tried.",
+    SearchMethod.TPE: "Every config of the search space has been tried.",
+    SearchMethod.MADS: "The mesh around the best config is as fine as it gets: MADS proposes nothing more.",
+}
 
 
 def decide(search: Search, trials: Sequence[Trial], free: int) -> Decision:
@@ -30,7 +35,7 @@ def decide(search: Search, trials: Sequence[Trial], free: int) -> Decision:
         starts = tuple(_PROPOSERS[search.method](search, trials, wanted)) if wanted > 0 else ()
         if starts or wanted <= 0 or any(trial.is_open for trial in ours):
             return Decision(starts)
-        return Decision(over="Every config of the search space has been tried.")
+        return Decision(over=_NOTHING_NEW[search.method])
     if any(trial.is_open for trial in ours):
         return Decision()
     return Decision(over=f"All {search.runs} runs of the search have ended.")
