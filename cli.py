@@ -46,6 +46,7 @@ app.add_typer(cli_models.app, name="models")
 app.command()(cli_judge.judge)
 app.command()(cli_export.export)
 app.command()(cli_search.search)
+app.command("lr-range")(cli_search.lr_range)
 File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[

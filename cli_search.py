@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.errors import ConfigError
+from engine.errors import ConfigError, TrainingError
 from engine.metrics import lower_is_better
+from engine.records import Method, short_rate
 from engine.search import Objective, SearchMethod
 from terminal import Json, err, out, print_json, print_table, seconds
 
 if TYPE_CHECKING:
+    from engine.lr_range import LrRange
     from engine.search import Search
     from jobs.searched import Tried
 
@@ -61,6 +64,74 @@ def search(
         _print(tried, facts)
     if not any(trial["status"] == "finished" for trial in facts["trials"]):
         raise typer.Exit(1)
+
+
+def lr_range(
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")],
+    model: Annotated[str, typer.Option(help="Base model; `models` lists them.")],
+    method: Annotated[Method, typer.Option(help="LoRA or full fine-tuning.")],
+    train_size: Annotated[int | None, typer.Option(min=1, help="Climb on this many rows only.")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Let the learning rate climb for 100 steps and say at which one the loss falls best."""
+    from engine import dataset, models
+    from engine.lr_range import Question
+    from jobs import lr_range as climbs
+    from jobs import stack, studies
+
+    models.get(model)
+    data = dataset.build(file, seed=seed)
+    with stack.start(user="terminal"):
+        studies.save_dataset(data, file)
+        request = climbs.start(data.id, Question(model, method, train_size=train_size, seed=seed))
+        try:
+            _follow_climb(request)
+            found = climbs.result(request)
+        finally:
+            climbs.delete(request)
+    if found is None:
+        raise typer.Exit(1)
+    if as_json:
+        print_json(found.to_dict())
+    elif found.centre is not None:
+        out.print(_rates(found), markup=False, soft_wrap=True)
+    if found.problem is not None:
+        err.print(found.problem, markup=False, soft_wrap=True)
+        raise typer.Exit(1)
+
+
+def _rates(found: LrRange) -> str:
+    rates = {
+        "a tenth of the steepest fall": found.corrected,
+        "the same without correcting its lag": found.suggestion,
+        "least loss": found.least,
+    }
+    told = ", ".join(f"{name} {short_rate(rate)}" for name, rate in rates.items() if rate is not None)
+    return (
+        f"Search around {short_rate(found.centre or 0)} for {found.model}, {found.method} ({told}; "
+        f"{found.steps} steps in {seconds(found.seconds)})."
+    )
+
+
+def _follow_climb(request: str) -> None:
+    """Tell of the steps on stderr until the test is over; raises TrainingError when it failed."""
+    from jobs import lr_range as climbs
+
+    said = ""
+    try:
+        while not (climb := climbs.read(request)).state.is_final:
+            step = len(climb.losses)
+            doing = f"step {step} of {climb.steps}, loss {climb.losses[-1]:.3f}" if step else climb.doing
+            if doing and doing != said:
+                err.print(doing, markup=False)
+                said = doing
+            time.sleep(POLL_SECONDS)
+    except KeyboardInterrupt:
+        climbs.cancel(request)
+        raise
+    if climb.error is not None:
+        raise TrainingError(climb.error)
 
 
 def _method(name: str | None) -> SearchMethod:

@@ -21,6 +21,7 @@ class LrRangeInfo(NamedTuple):
     smoothed: tuple[float, ...]
     suggestion: float | None
     corrected: float | None
+    centre: float | None
     best: tuple[float, float] | None
 
 
@@ -34,26 +35,31 @@ def lr_range_info(found: LrRange, best: tuple[float, float] | None = None) -> Lr
         found.smoothed,
         found.suggestion,
         found.corrected,
+        found.centre,
         best,
     )
 
 
 def _title(found: LrRange, best: tuple[float, float] | None) -> str:
-    if found.suggestion is None or found.corrected is None:
+    if found.centre is None or found.corrected is None or found.least is None:
         return f"The loss of {found.model} does not fall on this ramp: no learning rate is suggested"
     told = (
         f"The loss falls most steeply near {short_rate(BACK * found.corrected)}: a tenth of it, "
-        f"{short_rate(found.corrected)}, is suggested"
+        f"{short_rate(found.centre)}, is suggested"
     )
+    if found.centre != found.corrected:
+        told = (
+            f"The loss is least near {short_rate(found.least)}: a third of it, {short_rate(found.centre)}, "
+            "is suggested for a model so small"
+        )
     if best is None:
         return told
     low, high = best
-    if low <= found.corrected <= high:
+    if low <= found.centre <= high:
         return f"{told}, among the best rates of the grid"
-    factor, where = (
-        (low / found.corrected, "below") if found.corrected < low else (found.corrected / high, "above")
-    )
-    return f"{told}, {factor:.2g} times {where} the best of the grid"
+    below = found.centre < low
+    factor = low / found.centre if below else found.centre / high
+    return f"{told}, {factor:.2g} times {'below' if below else 'above'} the best of the grid"
 
 
 def lr_range_figure(info: LrRangeInfo) -> go.Figure:
@@ -72,8 +78,13 @@ def lr_range_figure(info: LrRangeInfo) -> go.Figure:
     )  # fmt: skip
     if info.losses:
         top = max(max(info.losses), max(info.smoothed))
-        _mark(figure, info.suggestion, "suggestion, as smoothed", NEUTRAL, "dash", top)
-        _mark(figure, info.corrected, "suggestion, lag corrected", RIVAL, "solid", top)
+        steep = "a tenth of the steepest fall"
+        _mark(figure, info.suggestion, f"{steep}, as smoothed", NEUTRAL, "dot", top)
+        if info.centre == info.corrected:
+            _mark(figure, info.corrected, f"{steep}, lag corrected", RIVAL, "solid", top)
+        else:
+            _mark(figure, info.corrected, f"{steep}, lag corrected", NEUTRAL, "dash", top)
+            _mark(figure, info.centre, "a third of the least loss", RIVAL, "solid", top)
     if info.best is not None:
         low, high = info.best
         edge = 10**0.05  # one learning rate alone is a band that can be seen
@@ -83,7 +94,7 @@ def lr_range_figure(info: LrRangeInfo) -> go.Figure:
         )  # fmt: skip
     figure.update_xaxes(title="Learning rate (log)", type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(title="Loss on the answer (nats per token)", rangemode="tozero")
-    return dress(figure, info.title, 400)
+    return dress(figure, info.title, 430, legend_below=True)
 
 
 def _mark(figure: go.Figure, rate: float | None, name: str, colour: str, dash: str, top: float) -> None:

@@ -50,8 +50,8 @@ def _climbing(study: Study, request: str, before: Space, centred: Callable[[Spac
         climb = lr_range.read(request)
         if climb.state.is_final:
             found = lr_range.result(request)
-            if found is not None and found.corrected is not None:
-                centred(before.centred(found.corrected))
+            if found is not None and found.centre is not None:
+                centred(before.centred(found.centre))
             st.rerun(scope="app")
         where = "waiting for a free worker" if climb.place is not None else climb.doing or "starting"
         share = len(climb.losses) / climb.steps

@@ -18,7 +18,7 @@ LOSSES = tuple(3 - 2 * math.tanh(2 * math.log10(rate / 1e-3)) for rate in RATES)
 def found() -> LrRange:
     suggestion = lr_range.suggest(RATES, LOSSES)
     return LrRange(
-        "shortlist-tiny-1m", Method.LORA, "d0d0d0d0d0d0", {"lora_r": 8}, RATES, LOSSES,
+        "llama-3-8b", Method.LORA, "d0d0d0d0d0d0", {"lora_r": 8}, RATES, LOSSES,
         lr_range.smooth(LOSSES), suggestion.rate, suggestion.corrected, suggestion.least,
         None, False, 100, 4.2,
     )  # fmt: skip
@@ -36,11 +36,27 @@ def test_the_title_says_what_is_suggested_and_how_it_compares_with_a_grid(found:
 def test_points_line_both_suggestions_and_the_grids_best_are_drawn(found: LrRange) -> None:
     figure = figures.lr_range_figure(figures.lr_range_info(found, (1e-3, 3e-3)))
 
-    points, line, raw, corrected = figure.data
+    points, line, raw, corrected = figure.data  # of a large model, whose centre is the corrected one
     assert points.mode == "markers" and tuple(points.y) == LOSSES and points.opacity < 0.5
     assert line.mode == "lines" and tuple(line.y) == found.smoothed
     assert set(raw.x) == {found.suggestion} and set(corrected.x) == {found.corrected}
     assert figure.layout.xaxis.type == "log" and len(figure.layout.shapes) == 1
+
+
+def test_a_small_model_gets_a_third_of_its_least_loss(found: LrRange) -> None:
+    small = replace(found, model="shortlist-tiny-4m", least=6e-3)
+
+    info = figures.lr_range_info(small, (1e-3, 3e-3))
+
+    assert info.title == (
+        "The loss is least near 6e-3: a third of it, 2e-3, is suggested for a model so small, "
+        "among the best rates of the grid"
+    )
+    assert [set(trace.x) for trace in figures.lr_range_figure(info).data[2:]] == [
+        {found.suggestion},
+        {found.corrected},
+        {6e-3 / 3},
+    ]
 
 
 def test_a_loss_that_does_not_fall_is_drawn_without_a_suggestion(found: LrRange) -> None:
