@@ -12,7 +12,7 @@ import typer
 
 from engine.errors import ConfigError, TrainingError
 from engine.metrics import lower_is_better
-from engine.records import Method, short_rate
+from engine.records import Method
 from engine.search import Objective, SearchMethod
 from terminal import Json, err, out, print_json, print_table, seconds
 
@@ -107,9 +107,9 @@ def _rates(found: LrRange) -> str:
         "the same without correcting its lag": found.suggestion,
         "least loss": found.least,
     }
-    told = ", ".join(f"{name} {short_rate(rate)}" for name, rate in rates.items() if rate is not None)
+    told = ", ".join(f"{name} {rate:.1e}" for name, rate in rates.items() if rate is not None)
     return (
-        f"Search around {short_rate(found.centre or 0)} for {found.model}, {found.method} ({told}; "
+        f"Search around {found.centre:.1e} for {found.model}, {found.method} ({told}; "
         f"{found.steps} steps in {seconds(found.seconds)})."
     )
 

@@ -44,12 +44,12 @@ def _title(found: LrRange, best: tuple[float, float] | None) -> str:
     if found.centre is None or found.corrected is None or found.least is None:
         return f"The loss of {found.model} does not fall on this ramp: no learning rate is suggested"
     told = (
-        f"The loss falls most steeply near {short_rate(BACK * found.corrected)}: a tenth of it, "
-        f"{short_rate(found.centre)}, is suggested"
+        f"The loss falls most steeply near {_short(BACK * found.corrected)}: a tenth of it, "
+        f"{_short(found.centre)}, is suggested"
     )
     if found.centre != found.corrected:
         told = (
-            f"The loss is least near {short_rate(found.least)}: a third of it, {short_rate(found.centre)}, "
+            f"The loss is least near {_short(found.least)}: a third of it, {_short(found.centre)}, "
             "is suggested for a model so small"
         )
     if best is None:
@@ -60,6 +60,11 @@ def _title(found: LrRange, best: tuple[float, float] | None) -> str:
     below = found.centre < low
     factor = low / found.centre if below else found.centre / high
     return f"{told}, {factor:.2g} times {'below' if below else 'above'} the best of the grid"
+
+
+def _short(rate: float) -> str:
+    """Two digits: a ramp's steps are a tenth apart."""
+    return short_rate(float(f"{rate:.1e}"))
 
 
 def lr_range_figure(info: LrRangeInfo) -> go.Figure:
@@ -88,9 +93,10 @@ def lr_range_figure(info: LrRangeInfo) -> go.Figure:
     if info.best is not None:
         low, high = info.best
         edge = 10**0.05  # one learning rate alone is a band that can be seen
-        figure.add_vrect(
-            x0=low / edge, x1=high * edge, line_width=0, fillcolor=NEUTRAL, opacity=0.2,
-            annotation={"text": "best in the grid", "font": {"size": 12}}, annotation_position="top left",
+        figure.add_vrect(x0=low / edge, x1=high * edge, line_width=0, fillcolor=NEUTRAL, opacity=0.2)
+        figure.add_scatter(
+            x=[None], y=[None], name="best in the grid", mode="markers",
+            marker={"color": NEUTRAL, "opacity": 0.3, "size": 14, "symbol": "square"},
         )  # fmt: skip
     figure.update_xaxes(title="Learning rate (log)", type="log", exponentformat="power", dtick=1)
     figure.update_yaxes(title="Loss on the answer (nats per token)", rangemode="tozero")
@@ -101,6 +107,6 @@ def _mark(figure: go.Figure, rate: float | None, name: str, colour: str, dash: s
     if rate is None:
         return
     figure.add_scatter(
-        x=[rate, rate], y=[0, top], name=f"{name}: {short_rate(rate)}", mode="lines",
+        x=[rate, rate], y=[0, top], name=f"{name}: {_short(rate)}", mode="lines",
         line={"color": colour, "width": 2, "dash": dash}, hoverinfo="name",
     )  # fmt: skip

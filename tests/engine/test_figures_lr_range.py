@@ -36,7 +36,7 @@ def test_the_title_says_what_is_suggested_and_how_it_compares_with_a_grid(found:
 def test_points_line_both_suggestions_and_the_grids_best_are_drawn(found: LrRange) -> None:
     figure = figures.lr_range_figure(figures.lr_range_info(found, (1e-3, 3e-3)))
 
-    points, line, raw, corrected = figure.data  # of a large model, whose centre is the corrected one
+    points, line, raw, corrected, _ = figure.data  # of a large model, whose centre is the corrected one
     assert points.mode == "markers" and tuple(points.y) == LOSSES and points.opacity < 0.5
     assert line.mode == "lines" and tuple(line.y) == found.smoothed
     assert set(raw.x) == {found.suggestion} and set(corrected.x) == {found.corrected}
@@ -52,7 +52,7 @@ def test_a_small_model_gets_a_third_of_its_least_loss(found: LrRange) -> None:
         "The loss is least near 6e-3: a third of it, 2e-3, is suggested for a model so small, "
         "among the best rates of the grid"
     )
-    assert [set(trace.x) for trace in figures.lr_range_figure(info).data[2:]] == [
+    assert [set(trace.x) for trace in figures.lr_range_figure(info).data[2:5]] == [
         {found.suggestion},
         {found.corrected},
         {6e-3 / 3},
