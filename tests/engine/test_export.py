@@ -28,6 +28,8 @@ FULL = Config(3e-3, 3, 8)
 QUIET = Hooks(lambda text: None, lambda: False)
 SMALL = "shortlist-tiny-1m"
 
+pytestmark = pytest.mark.timeout(300)  # real trainings, and new processes that load them
+
 
 @pytest.fixture(scope="module", autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -80,7 +82,6 @@ def test_adapter_and_merged_model_answer_every_row_as_the_run_did(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_the_script_repeats_the_run_without_this_project(
     exported: tuple[Path, export.Written], lora: Trained, tmp_path: Path
 ) -> None:
