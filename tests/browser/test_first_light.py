@@ -48,7 +48,7 @@ def test_a_file_becomes_a_verdict(wide: Page, browser: Browser, address: str, sc
     page.get_by_role("button", name=TRAIN).click()
     page.wait_for_url("**/studies?study=*", timeout=30_000)
     page.get_by_text("runs ended").wait_for(timeout=30_000)
-    page.locator(".st-key-curves").first.wait_for(timeout=120_000)
+    page.locator(".st-key-curves .js-line").first.wait_for(state="attached", timeout=120_000)
     page.screenshot(path=screenshots / "running-1440.png")
 
     page.locator(".st-key-verdict").wait_for(timeout=400_000)
