@@ -136,10 +136,9 @@ def best_figure(info: BestInfo, method: Method) -> go.Figure:
                 text=[point.hover for point in points], hovertemplate="%{text}<extra></extra>",
             )  # fmt: skip
     if info.shortlist_ends is not None:
-        text = f"shortlist of {info.size}" if info.size > 1 else "shortlist"
         figure.add_vline(
-            x=info.shortlist_ends, line={"color": NEUTRAL, "dash": "dot"},
-            annotation={"text": text, "font": {"size": 12}}, annotation_position="top left",
+            x=info.shortlist_ends, line={"color": NEUTRAL, "dash": "dot"}, showlegend=True,
+            name=f"end of the shortlist's {info.size}",
         )  # fmt: skip
     figure.update_xaxes(title=info.axis, rangemode="tozero")
     figure.update_yaxes(title=info.value_axis)

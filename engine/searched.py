@@ -115,16 +115,18 @@ def seconds_left(search: Search, trials: Sequence[Trial]) -> float | None:
 class Gain(NamedTuple):
     """The best of a search beside the best of what was there before it, both chosen by the metric on dev.
 
-    `runs` ended, `failed` of them; `difference` on test rows, above 0: the search's is better, also for a
-    loss; None: they share no scored row. `ours_leads`: the search's is the better one on dev.
+    `runs` ended, `failed` of them, `half_way` still standing there; `difference` on test rows, above 0: the
+    search's is better, also for a loss; None: they share no scored row. `leader`: the best of all trainings
+    of the study on dev, which may be neither of the two.
     """
 
     runs: int
     failed: int
+    half_way: int
     ours: str
     rival: str
     rival_title: str
-    ours_leads: bool
+    leader: str
     difference: Score | None
     metric: str
 
@@ -144,10 +146,11 @@ def gain(
     return Gain(
         len(mine),
         sum(trial.status is RunStatus.FAILED for trial in mine),
+        sum(trial.is_paused for trial in mine),
         ours.run,
         rival.run,
         _title(specs[rival.run]),
-        _key(ours) < _key(rival),
+        min(_scored(trials, specs), key=_key).run,
         difference,
         metric,
     )
@@ -155,13 +158,17 @@ def gain(
 
 def opponents(trials: Sequence[Trial], specs: Mapping[str, RunSpec]) -> tuple[Trial, Trial] | None:
     """The best of the search, and of the shortlist; of a study without one, of all that was there before."""
-    scored = [trial for trial in _ended(trials, specs) if trial.score is not None]
+    scored = _scored(trials, specs)
     ours = [trial for trial in scored if trial.ours]
     before = [trial for trial in scored if not trial.ours]
     listed = [trial for trial in before if specs[trial.run].kind is RunKind.SHORTLIST]
     if not ours or not before:
         return None
     return min(ours, key=_key), min(listed or before, key=_key)
+
+
+def _scored(trials: Sequence[Trial], specs: Mapping[str, RunSpec]) -> list[Trial]:
+    return [trial for trial in _ended(trials, specs) if trial.score is not None]
 
 
 def _key(trial: Trial) -> tuple[float, float]:
@@ -177,8 +184,8 @@ def _title(spec: RunSpec) -> str:
 def gain_sentence(found: Gain) -> str:
     """'12 more runs gained 1.1 points (-0.4 to 2.6) over the shortlist's best on 103 test rows, ...'."""
     runs = f"{found.runs} more run{'' if found.runs == 1 else 's'}"
-    if found.failed:
-        runs += f" ({found.failed} failed)"
+    short = [f"{number} {how}" for number, how in _short(found) if number]
+    runs += f" ({', '.join(short)})" if short else ""
     if found.difference is None:
         return f"{runs}: their best and {found.rival_title} have no scored test row in common."
     difference = found.difference
@@ -197,13 +204,19 @@ def gain_sentence(found: Gain) -> str:
     return f"{text}." if shown else f"{text}, which is not a difference that can be shown."
 
 
+def _short(found: Gain) -> tuple[tuple[int, str], ...]:
+    return (found.failed, "failed"), (found.half_way, "not trained to the end")
+
+
 def choice_sentence(found: Gain, specs: Mapping[str, RunSpec]) -> str:
     """Which of the two dev rows, which alone select, prefer."""
-    chosen = specs[found.ours if found.ours_leads else found.rival]
+    chosen = specs[found.leader]
     label = chosen.name if chosen.config is None else f"{chosen.name} ({chosen.config.label})"
-    if found.ours_leads:
+    if found.leader == found.ours:
         return f"On dev, which selects, {label} is ahead of {found.rival_title}."
-    return f"On dev, which selects, {found.rival_title} stays ahead: {label}."
+    if found.leader == found.rival:
+        return f"On dev, which selects, {found.rival_title} stays ahead: {label}."
+    return f"On dev, which selects, {label}, which neither of them is, stays ahead."
 
 
 def _points(difference: Score, metric: str) -> str:

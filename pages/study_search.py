@@ -17,7 +17,7 @@ from pages import (
     words,
 )
 
-POLL_SECONDS = 2.0
+POLL_SECONDS = 3.0
 WHY = (
     "No search of this study has run yet. When the shortlist is not enough, a search goes on from what is "
     "known: it proposes further configs, trains them on the same rows, and says whether that was worth it."

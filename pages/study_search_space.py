@@ -14,8 +14,8 @@ from engine.searchspace import Space, space_of
 from pages import study_search_rate, words
 
 COLUMNS = {
-    "searched": st.column_config.CheckboxColumn("Search", width=60),
-    "name": st.column_config.TextColumn("Setting", width=210),
+    "searched": st.column_config.CheckboxColumn("Search", width=80),
+    "name": st.column_config.TextColumn("Setting", width=190),
     "low": st.column_config.TextColumn("From", width=80),
     "high": st.column_config.TextColumn("To", width=80),
     "values": st.column_config.TextColumn("Or one of", width=200),

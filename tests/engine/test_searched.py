@@ -12,6 +12,7 @@ from engine.search import Objective, Search, SearchMethod, Trial
 from engine.searched import (
     Measure,
     best_in,
+    choice_sentence,
     edges_sentence,
     gain,
     gain_sentence,
@@ -161,6 +162,38 @@ def test_failed_runs_are_told() -> None:
 
     assert found is not None
     assert gain_sentence(found).startswith("2 more runs (1 failed) gained")
+
+
+def test_runs_that_stand_half_way_are_told_and_not_compared() -> None:
+    trials, specs = tried((LISTED, 0.7), (FOUND, None), (FOUND, 0.6))
+    trials[1] = replace(trials[1], status=RunStatus.STOPPED, pause_at=0.2, row_losses=(0.1,), loss=0.1)
+
+    found = gain(trials, specs, "accuracy", {})
+
+    assert found is not None
+    assert gain_sentence(found).startswith("2 more runs (1 not trained to the end)")
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([(LISTED, 0.7), (FOUND, 0.8)], "search 2 (lr 2e-3, 3 epochs, batch 8, r 8, alpha 16) is ahead of"),
+        ([(LISTED, 0.7), (FOUND, 0.6)], "the shortlist's best stays ahead: shortlist 1 (lr 1e-3"),
+        (
+            [(LISTED, 0.7), (FOUND, 0.6), (RunKind.CUSTOM, 0.9)],
+            "custom 3 (lr 3e-3, 3 epochs, batch 8, r 8, alp",
+        ),
+    ],
+)
+def test_the_best_of_all_on_dev_is_named_also_when_it_is_neither(
+    scores: list[tuple[RunKind, float | None]], said: str
+) -> None:
+    trials, specs = tried(*scores)
+
+    found = gain(trials, specs, "accuracy", {})
+
+    assert found is not None
+    assert choice_sentence(found, specs).startswith(f"On dev, which selects, {said}")
 
 
 def test_six_runs_in_a_row_without_a_better_one_propose_to_stop() -> None:
