@@ -181,7 +181,7 @@ def test_runs_that_stand_half_way_are_told_and_not_compared() -> None:
         ([(LISTED, 0.7), (FOUND, 0.6)], "the shortlist's best stays ahead: shortlist 1 (lr 1e-3"),
         (
             [(LISTED, 0.7), (FOUND, 0.6), (RunKind.CUSTOM, 0.9)],
-            "custom 3 (lr 3e-3, 3 epochs, batch 8, r 8, alp",
+            "custom 3 (lr 3e-3, 3 epochs, batch 8",
         ),
     ],
 )
