@@ -49,7 +49,7 @@ def _title(found: LrRange, best: tuple[float, float] | None) -> str:
     )
     if found.centre != found.corrected:
         told = (
-            f"The loss is least near {_short(found.least)}: a third of it, {_short(found.centre)}, "
+            f"The loss is least near {_short(found.least)}: half of it, {_short(found.centre)}, "
             "is suggested for a model so small"
         )
     if best is None:
@@ -89,7 +89,7 @@ def lr_range_figure(info: LrRangeInfo) -> go.Figure:
             _mark(figure, info.corrected, f"{steep}, lag corrected", RIVAL, "solid", top)
         else:
             _mark(figure, info.corrected, f"{steep}, lag corrected", NEUTRAL, "dash", top)
-            _mark(figure, info.centre, "a third of the least loss", RIVAL, "solid", top)
+            _mark(figure, info.centre, "half the rate of the least loss", RIVAL, "solid", top)
     if info.best is not None:
         low, high = info.best
         edge = 10**0.05  # one learning rate alone is a band that can be seen

@@ -26,7 +26,7 @@ KEPT = 0.95  # of the smoothed loss from step to step
 LAG = round(KEPT / (1 - KEPT))  # steps by which the smoothed loss is late: 19
 DIVERGED = 4.0  # times the best smoothed loss
 BACK = 10.0  # the suggestion is this factor below the steepest descent
-BACK_FROM_LEAST = 3.0  # of the embedded models: see LrRange.centre
+BACK_FROM_LEAST = 2.0  # of the embedded models: see LrRange.centre
 SURE, LEAST_FALL = 3.0, 0.001  # a fall must exceed so many standard errors and this share of the loss [ours]
 
 
@@ -174,10 +174,10 @@ class LrRange:
 
     @property
     def centre(self) -> float | None:
-        """The rate to search around: the corrected suggestion, but of the embedded models a third of `least`.
+        """The rate to search around: the corrected suggestion, but of the embedded models half of `least`.
 
-        [ours] In the shipped grid the lesson's rule is one to two and a half decades too low for them: their
-        trainings have 13 to 65 steps and cannot wait (docs/lr-range.md). Larger models were not measured.
+        [ours] In the shipped grid the lesson's rule is one and a half to two and a half decades too low for
+        them: see docs/lr-range.md. Larger models were not measured.
         """
         if self.least is not None and space.is_embedded(self.model):
             return self.least / BACK_FROM_LEAST

@@ -43,19 +43,19 @@ def test_points_line_both_suggestions_and_the_grids_best_are_drawn(found: LrRang
     assert figure.layout.xaxis.type == "log" and len(figure.layout.shapes) == 1
 
 
-def test_a_small_model_gets_a_third_of_its_least_loss(found: LrRange) -> None:
+def test_a_small_model_gets_half_the_rate_of_its_least_loss(found: LrRange) -> None:
     small = replace(found, model="shortlist-tiny-4m", least=6e-3)
 
     info = figures.lr_range_info(small, (1e-3, 3e-3))
 
     assert info.title == (
-        "The loss is least near 6e-3: a third of it, 2e-3, is suggested for a model so small, "
+        "The loss is least near 6e-3: half of it, 3e-3, is suggested for a model so small, "
         "among the best rates of the grid"
     )
     assert [set(trace.x) for trace in figures.lr_range_figure(info).data[2:5]] == [
         {found.suggestion},
         {found.corrected},
-        {6e-3 / 3},
+        {3e-3},
     ]
 
 
