@@ -28,6 +28,7 @@ from jobs import plans, search, stack, studies, tasks, views
 from jobs.plans import PlanRequest
 from jobs.search import SearchRequest
 
+SAMPLE = Path(__file__).resolve().parents[1] / "samples" / "support_tickets.csv"
 WARM = 4
 AT = (4, 8, 16)
 
@@ -37,14 +38,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("file", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("file", nargs="?", type=Path, default=SAMPLE)
+    parser.add_argument("--out", type=Path, help="JSON that keeps what has run")
     parser.add_argument("--model", default="shortlist-tiny-4m")
     parser.add_argument("--method", type=Method, default=Method.FULL)
     parser.add_argument("--train-size", type=int, default=100)
     parser.add_argument("--runs", type=int, default=16)
     args = parser.parse_args()
-    done: dict[str, list[dict[str, Any]]] = json.loads(args.out.read_text()) if args.out.exists() else {}
+    kept = args.out is not None and args.out.exists()
+    done: dict[str, list[dict[str, Any]]] = json.loads(args.out.read_text()) if kept else {}
     with stack.start(user="benchmark"):
         data = datasets.build(args.file)
         studies.save_dataset(data, args.file)
@@ -52,7 +54,8 @@ def main() -> None:
             if title not in done:
                 began = time.monotonic()
                 done[title] = _run(data, args, k, early, request)
-                args.out.write_text(json.dumps(done))
+                if args.out is not None:
+                    args.out.write_text(json.dumps(done))
                 print(f"{title}: {time.monotonic() - began:.0f} s", file=sys.stderr)
     print("\n".join(table(done, args.runs)))
 
