@@ -31,9 +31,10 @@ def offer(study: Study, before: Space, centred: Callable[[Space], None]) -> None
             st.session_state[_key(study)] = lr_range.start(study.dataset, question)
             st.rerun(scope="app")
     elif lr_range.read(request).state.is_final:
+        _centre_once(study, request, before, centred)
         _ended(study, request)
     else:
-        st.fragment(_climbing, run_every=POLL_SECONDS)(study, request, before, centred)
+        st.fragment(_climbing, run_every=POLL_SECONDS)(request)
 
 
 def _unready() -> bool:
@@ -44,14 +45,21 @@ def _key(study: Study) -> str:
     return f"lr_range_{study.study}"
 
 
-def _climbing(study: Study, request: str, before: Space, centred: Callable[[Space], None]) -> None:
-    """Redrawn at each look; at its end the space is centred, and the page draws itself anew."""
+def _centre_once(study: Study, request: str, before: Space, centred: Callable[[Space], None]) -> None:
+    """What a person changes afterwards stays."""
+    found = lr_range.result(request)
+    if st.session_state.get(f"centred_{study.study}") == request or found is None or found.centre is None:
+        return
+    st.session_state[f"centred_{study.study}"] = request
+    centred(before.centred(found.centre))
+    st.rerun(scope="app")
+
+
+def _climbing(request: str) -> None:
+    """Redrawn at each look; at its end the page draws itself anew."""
     with problems.shown():
         climb = lr_range.read(request)
         if climb.state.is_final:
-            found = lr_range.result(request)
-            if found is not None and found.centre is not None:
-                centred(before.centred(found.centre))
             st.rerun(scope="app")
         where = "waiting for a free worker" if climb.place is not None else climb.doing or "starting"
         share = len(climb.losses) / climb.steps

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import store
+from engine import figures_lr_range, store
 from engine.artifacts import Artifacts
 from engine.dataset import Dataset
 from engine.records import RunKind, RunResult, RunStatus, Study
@@ -247,8 +247,11 @@ def test_the_space_is_centred_on_a_test_that_a_worker_makes(
     app.run()
 
     found = lr_range.result(request)
-    assert found is not None
-    assert any("falls most steeply" in title or "does not fall" in title for title in figures(app))
+    assert found is not None and found.centre is not None
+    assert figures_lr_range.lr_range_info(found).title in " ".join(figures(app)).replace("<br>", " ")
+    axis = app.session_state[f"space_of_{study.study}"].axis("learning_rate")
+    assert axis.low < found.centre < axis.high
+    assert app.button(key="search_centre_forget").label == "Forget this test"
     assert not app.exception
 
 
