@@ -33,9 +33,7 @@ def search(
         float | None, typer.Option(help="Start nothing more once the workers have trained so long.")
     ] = None,
     objective: Annotated[Objective, typer.Option(help="What to improve on dev.")] = Objective.METRIC,
-    cold: Annotated[
-        bool, typer.Option("--cold", help="Learn nothing from its earlier runs.")
-    ] = False,
+    cold: Annotated[bool, typer.Option("--cold", help="Learn nothing from its earlier runs.")] = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the search that was left unfinished.")
