@@ -25,10 +25,10 @@ types: $(VENV)/.test
 	$(BIN)/mypy
 
 tests: $(VENV)/.test chromium
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/.test
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 # The learning-rate benchmark needs the grid's datasets, which are not ours to ship.
 bench: $(VENV)/.test
