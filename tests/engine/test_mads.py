@@ -150,11 +150,13 @@ def test_a_caller_can_end_it_and_an_error_comes_out() -> None:
 
 
 def test_ctrl_c_is_pythons_again_afterwards() -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a worker may have left its own
     mads.minimise(FULL, bowl, 3)
 
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
         time.sleep(1)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_schedule_is_walked_by_its_place_among_the_values() -> None:
