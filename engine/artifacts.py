@@ -240,6 +240,10 @@ class Artifacts:
         found = (self._read_json(self._search(study, name)) for name in names if SEARCH_ID.fullmatch(name))
         return [Search.from_dict(values) for values in found if values is not None]
 
+    def unfinished_search(self, study: str) -> Search | None:
+        """The search that goes on, or waits for somebody to drive it; a study has at most one."""
+        return next((search for search in self.searches(study) if search.ended is None), None)
+
     def delete_dataset(self, dataset: str) -> None:
         """Remove the copies under a remote root (engine.dataset removes the local ones)."""
         self._dataset(dataset)

@@ -105,7 +105,7 @@ def get(study: str, search: str) -> Search:
 
 def unfinished(study: str) -> Search | None:
     """The search that goes on, or waits for somebody to drive it."""
-    return next((search for search in of_study(study) if search.ended is None), None)
+    return _files().unfinished_search(study)
 
 
 def trials(study: str, search: Search | None = None) -> list[Trial]:
@@ -162,7 +162,7 @@ class Driver:
 
 def _find_unfinished(client: Redis) -> bool:
     files = _files()
-    going_on = [s for s in files.studies() if any(search.ended is None for search in files.searches(s))]
+    going_on = [s for s in files.studies() if files.unfinished_search(s) is not None]
     if going_on:
         client.sadd(queue.SEARCHING, *going_on)
     return True

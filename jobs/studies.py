@@ -94,7 +94,7 @@ def launch(study: str) -> None:
     for run in files.read_study(study).runs:
         if files.read_result(run) is None and queue.status(client, run) not in _PENDING:
             _enqueue(client, run)
-    if any(search.ended is None for search in files.searches(study)):
+    if files.unfinished_search(study) is not None:
         client.sadd(queue.SEARCHING, study)
     _announce_study(study)
 
@@ -104,9 +104,9 @@ def stop(run_or_study: str, *, keep_best: bool = False) -> None:
     `keep_best` is scored with what it has learnt so far."""
     files, client = _files(), queue.require(settings_module.current())
     if RUN_ID.fullmatch(run_or_study) is None:
-        for search in files.searches(run_or_study):
-            if search.ended is None:
-                files.write_search(search.end(time.time(), "Stopped by hand."))
+        search = files.unfinished_search(run_or_study)
+        if search is not None:
+            files.write_search(search.end(time.time(), "Stopped by hand."))
     for run in _runs(files, run_or_study):
         if files.read_result(run) is None:
             _stop_run(files, client, run, keep_best)

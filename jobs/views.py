@@ -110,7 +110,7 @@ def study(study_id: str) -> StudyView:
     pending = [run for run, result in results.items() if result is None]
     live = _live(client, pending) if pending and queue.answers(settings) else {}
     runs = tuple(_view(files.read_spec(run), results[run], live.get(run)) for run in found.runs)
-    return StudyView(found, runs, any(search.ended is None for search in files.searches(study_id)))
+    return StudyView(found, runs, files.unfinished_search(study_id) is not None)
 
 
 def summary(study_id: str) -> Summary:

@@ -108,7 +108,7 @@ def _end(files: Artifacts, study: str) -> str | None:
     results = [files.read_result(run) for run in found.runs]
     if found.deleted or any(result is None for result in results):
         return None
-    if any(search.ended is None for search in files.searches(study)):
+    if files.unfinished_search(study) is not None:
         return None
     return " ".join(f"{result.run}:{result.attempt}" for result in results if result is not None)
 

@@ -7,16 +7,14 @@ import math
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from engine import dataset, lr_range, models
+from engine import lr_range, models
 from engine.dataset import Dataset
 from engine.errors import ConfigError, ModelError, TrainingError
 from engine.lr_range import LAG, LrRange, Question, Ramp
 from engine.records import Config, Method
-from tests import tiny
 
 MODEL = "shortlist-tiny-1m"
 RATES = Ramp(1e-6, 1e-2).rates
@@ -104,19 +102,6 @@ def test_a_ramp_that_does_not_climb_is_refused(ends: tuple[float, float]) -> Non
 def test_the_embedded_models_are_led_ten_times_higher() -> None:
     assert lr_range.ramp(MODEL) == Ramp(1e-5, 1e-1)
     assert lr_range.ramp("llama-3-8b") == Ramp(1e-6, 1e-2)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    tiny.tiny_model(folder / MODEL)
-    return folder
-
-
-@pytest.fixture
-def colours(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setattr(models, "FOLDER", weights)
-    return dataset.build(tiny.write_jsonl(weights / "colours.jsonl", tiny.tiny_classification(80)))
 
 
 def climb(

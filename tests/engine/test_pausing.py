@@ -24,20 +24,6 @@ FULL = Config(3e-3, 3, 4, lr_scheduler_type="linear", warmup_ratio=0.1, weight_d
 LORA = replace(FULL, learning_rate=1e-2, lora_r=8, lora_alpha=16, lora_dropout=0.1)
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    tiny.tiny_model(folder / MODEL)
-    return folder
-
-
-@pytest.fixture
-def colours(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    """42 training rows: 11 steps per epoch at 4 rows each."""
-    monkeypatch.setattr(models, "FOLDER", weights)
-    return dataset.build(tiny.write_jsonl(weights / "colours.jsonl", tiny.tiny_classification(80)))
-
-
 def spec_of(data: Dataset, config: Config = FULL, **changes: Any) -> RunSpec:
     return RunSpec(
         "s-1-01",

@@ -28,19 +28,6 @@ FULL = Config(3e-3, 5, 8)
 LORA = Config(1e-2, 3, 8, lora_r=8, lora_alpha=16, lora_dropout=0.05)
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    tiny.tiny_model(folder / MODEL)
-    return folder
-
-
-@pytest.fixture
-def colours(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setattr(models, "FOLDER", weights)
-    return dataset.build(tiny.write_jsonl(weights / "colours.jsonl", tiny.tiny_classification(80)))
-
-
 def spec_of(data: Dataset, kind: RunKind = RunKind.CUSTOM, **changes: Any) -> RunSpec:
     metric = METRICS[data.task][0]
     values = {"name": str(kind), "method": Method.FULL, "config": FULL if kind.trains else None, **changes}
