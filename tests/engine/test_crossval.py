@@ -13,9 +13,7 @@ from engine.dataset import Dataset
 from engine.errors import ConfigError
 from engine.records import RunKind, RunStatus
 from tests import tiny
-from tests.engine.test_train import FULL, LORA, carry_out, colours, spec_of, weights
-
-__all__ = ["colours", "weights"]  # fixtures
+from tests.engine.test_train import FULL, LORA, carry_out, spec_of
 
 
 def outside(data: Dataset) -> set[int]:
