@@ -55,6 +55,10 @@ def test_six_runs_are_searched_and_judged(page: Page, link: str, screenshots: Pa
     ).to_be_visible()
     _pictures(page, screenshots, "study-search-found", "What the search found")
     page.locator(".st-key-search_tried summary").click()
+    expect(page.locator(".st-key-search_tried [data-testid=stDataFrame] canvas").first).to_be_visible(
+        timeout=MINUTES
+    )
+    page.wait_for_timeout(1000)  # the table takes its height late and pushes the button down
     with page.expect_download() as download:
         page.get_by_role("button", name="Download all trainings").click()
     download.value.save_as(tmp_path / "trials.csv")
