@@ -237,7 +237,10 @@ def _results(spec: GridSpec, datasets: Mapping[str, Dataset], read: Read) -> Ite
 def _seconds_by_cell(
     spec: GridSpec, datasets: Mapping[str, Dataset], read: Read
 ) -> list[dict[str, str | int | float]]:
-    """What a training took on average, by task and model and so on: what a later grid is estimated from."""
+    """What the middle training took, by task and model and so on: what a later grid is estimated from.
+
+    The middle, because a training that had to share its machine can take ten times as long as the others.
+    """
     found = [
         {
             "task": str(cell.dataset.task),
@@ -253,8 +256,8 @@ def _seconds_by_cell(
         and cell.origin == grid.SEARCHED
     ]
     by = ["task", "model", "method", "train_size"]
-    means = pd.DataFrame(found, columns=[*by, "seconds"]).groupby(by, as_index=False)["seconds"].mean()
-    return [{str(name): value for name, value in row.items()} for row in means.round(1).to_dict("records")]
+    middle = pd.DataFrame(found, columns=[*by, "seconds"]).groupby(by, as_index=False)["seconds"].median()
+    return [{str(name): value for name, value in row.items()} for row in middle.round(1).to_dict("records")]
 
 
 def _dataset_entry(name: str, found: Dataset) -> dict[str, Any]:

@@ -42,9 +42,10 @@ class LeaveOneOut:
 
     `rules` lacks a rule that the table cannot answer (no dev rows, no default). `of_oracle`: CBS as a share
     of the best possible config, corrected for picking the luckiest of many; `oracle`: that one as a share of
-    the dev-selected best; None without test rows. `minutes`: of training the first k of CBS, None where
-    seconds were not measured. `unit` is what was left out: "dataset", or "model" where there is one dataset.
-    `datasets` counts these units in the table; `left_out` the cells that are not judged at some k.
+    the dev-selected best; None without test rows. `minutes`: of training the first k of CBS in the middle
+    cell (a training that shared its machine can take ten times as long), None where seconds were not
+    measured. `unit` is what was left out: "dataset", or "model" where there is one dataset. `datasets` counts these
+    units in the table; `left_out` the cells that are not judged at some k.
     """
 
     k: tuple[int, ...]
@@ -155,7 +156,7 @@ def leave_one_out(
         rules={rule: mean(values) for rule, values in shares.items()},
         of_oracle=None if oracle is None else mean(test / oracle[:, None]),
         oracle=None if oracle is None else mean(oracle[:, None]).mean[0],
-        minutes=None if minutes is None else mean(minutes).mean,
+        minutes=None if minutes is None else _middle(minutes),
         recommended_k=_recommended(by_unit(dev, folds.units), folds.sources),
         unit=folds.unit,
         datasets=len(folds.sources),
@@ -175,6 +176,11 @@ def _recommended(dev: Matrix, sources: Codes) -> int | None:
     gains = curve(np.diff(dev, axis=1), sources)
     shown = [low is not None and low > 0 for low in gains.low]
     return shown.index(False) + 1 if False in shown else dev.shape[1]
+
+
+def _middle(minutes: Matrix) -> tuple[float | None, ...]:
+    known = [column[np.isfinite(column)] for column in minutes.T]
+    return tuple(float(np.median(column)) if len(column) else None for column in known)
 
 
 def _index(configs: Sequence[Mapping[str, Any]], default: Mapping[str, Any] | None) -> int | None:

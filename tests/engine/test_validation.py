@@ -204,6 +204,13 @@ def test_minutes_are_those_of_the_first_k_configs() -> None:
     assert found.minutes == (1.5, 3.0, 4.5)
 
 
+def test_minutes_are_those_of_the_middle_cell_so_that_a_training_that_was_held_up_does_not_count() -> None:
+    rows = table(THREE, seconds=90.0)
+    rows.loc[rows["dataset"] == rows["dataset"].iloc[0], "seconds"] = 9000.0
+
+    assert leave_one_out(rows, COLUMNS, most=3).minutes == (1.5, 3.0, 4.5)
+
+
 def test_configs_that_dev_rows_cannot_tell_apart_cover_as_the_best_does() -> None:
     """1e-4 is 2 of 40 rows better than 1e-3 on a: more than 3 %, and noise."""
     right = {1e-4: [1.0] * 22 + [0.0] * 18, 1e-3: [1.0] * 19 + [0.0] * 20 + [1.0], 1e-2: [0.0] * 40}
