@@ -44,8 +44,8 @@ class LeaveOneOut:
     of the best possible config, corrected for picking the luckiest of many; `oracle`: that one as a share of
     the dev-selected best; None without test rows. `minutes`: of training the first k of CBS in the middle
     cell (a training that shared its machine can take ten times as long), None where seconds were not
-    measured. `unit` is what was left out: "dataset", or "model" where there is one dataset. `datasets` counts these
-    units in the table; `left_out` the cells that are not judged at some k.
+    measured. `unit` is what was left out: "dataset", or "model" where there is one dataset. `datasets`
+    counts these units in the table; `left_out` the cells that are not judged at some k.
     """
 
     k: tuple[int, ...]
