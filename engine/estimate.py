@@ -135,7 +135,8 @@ def pace(model: BaseModel, method: Method, task: Task, past: Iterable[RunResult]
         return Pace(training, scoring, f"Measured in {len(own)} earlier runs on this machine.")
     version = grids.current()
     known = {} if version is None else grids.get(version).manifest.get("pace", {})
-    measured = known.get(str(method), {}).get(str(task))
+    of_model = known.get("by_model", {}).get(model.id) or known  # the first grid has one model and no names
+    measured = of_model.get(str(method), {}).get(str(task))
     if measured is not None and grids.has_results(version, model.id, method):
         factor = machine_speed() / known["machine_speed"]
         basis = (

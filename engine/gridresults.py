@@ -126,7 +126,7 @@ def manifest(
         "hours": round(sum(r.seconds or 0 for r in results) / workers / 3600, 3),
         "seconds_per_run": _quantiles(r.seconds for r in results),
         "seconds_by_cell": _seconds_by_cell(spec, datasets, read),
-        "pace": {"machine_speed": estimate.machine_speed(), **_pace(table)},
+        "pace": {"machine_speed": estimate.machine_speed(), "by_model": _pace(table)},
     }
 
 
@@ -274,11 +274,12 @@ def _quantiles(values: Iterable[float | None]) -> dict[str, float]:
     return {name: round(float(known.quantile(at)), 1) for name, at in (("median", 0.5), ("longest", 1.0))}
 
 
-def _pace(table: pd.DataFrame) -> dict[str, dict[str, dict[str, float]]]:
-    """By method and task; near the fastest, because other work on the machine only ever slows a run down."""
+def _pace(table: pd.DataFrame) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+    """By model, method and task; near the fastest, because other work on the machine only slows it down."""
     columns = ["tokens_per_second", "rows_per_second"]
-    quick = table.groupby(["method", "task"])[columns].quantile(0.9).round(2)
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for (method, task), row in quick.iterrows():
-        found.setdefault(str(method), {})[str(task)] = {name: float(row[name]) for name in columns}
+    quick = table.groupby(["model", "method", "task"])[columns].quantile(0.9).round(2)
+    found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
+    for (model, method, task), row in quick.iterrows():
+        of_method = found.setdefault(str(model), {}).setdefault(str(method), {})
+        of_method[str(task)] = {name: float(row[name]) for name in columns}
     return found

@@ -78,6 +78,19 @@ def test_without_them_the_grid_is_scaled_by_the_speed_of_the_machines(
     assert "scaled to this machine (2.0 times as fast)" in found.basis
 
 
+def test_a_grid_of_two_models_has_a_pace_for_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = publish(tmp_path / "grids")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    slow, quick = (
+        {"full": {"qa": {"tokens_per_second": speed, "rows_per_second": 5.0}}} for speed in (1000.0, 9000.0)
+    )
+    manifest["pace"] = {"machine_speed": 1e9, "by_model": {TINY.id: slow, "shortlist-tiny-1m": quick}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setattr(estimate, "machine_speed", lambda: 1e9)
+
+    assert pace(TINY, Method.FULL, Task.QA).tokens_per_second == 1000.0
+
+
 def test_with_no_evidence_at_all_it_is_called_a_guess() -> None:
     assert pace(TINY, Method.LORA, Task.QA).basis.startswith("A guess")
 

@@ -208,6 +208,7 @@ def test_defaults_run_as_they_are_and_stay_out_of_the_ranking(source: Path, tmp_
     assert set(grids.load("t1")["origin"]) == {"space"}
     assert grids.load_defaults("t1")[["origin", "learning_rate"]].values.tolist() == [["default", 1e-3]]
     assert facts["complete"]
+    assert set(facts["pace"]["by_model"]) == {MODEL}
 
 
 def test_the_best_trainings_of_a_complete_cell_are_repeated(source: Path, tmp_path: Path) -> None:
