@@ -23,6 +23,8 @@ from engine.exploration import Filters
 from engine.rules import TITLES, Rule
 from engine.validation import LeaveOneOut
 
+RIVALS = (Rule.RANDOM, Rule.BEST_AVERAGE)
+
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -76,6 +78,9 @@ def _shares(found: LeaveOneOut) -> Iterator[Sequence[str]]:
     for rule in Rule:
         if rule in found.rules:
             yield TITLES[rule], *_curve(found.rules[rule])
+    for rule, ahead in found.ahead.items():
+        if rule in RIVALS:
+            yield f"CBS minus {TITLES[rule]}, paired", *_curve(ahead)
     if found.of_oracle is not None:
         yield "CBS, of the corrected oracle", *_curve(found.of_oracle)
     judged = f"{found.datasets} datasets, {found.cells - found.left_out} of {found.cells} cells say something"

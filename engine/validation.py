@@ -40,16 +40,18 @@ MOST = 8
 class LeaveOneOut:
     """What each rule reaches of the dev-selected best of the whole grid, by k.
 
-    `rules` lacks a rule that the table cannot answer (no dev rows, no default). `of_oracle`: CBS as a share
-    of the best possible config, corrected for picking the luckiest of many; `oracle`: that one as a share of
-    the dev-selected best; None without test rows. `minutes`: of training the first k of CBS in the middle
-    cell (a training that shared its machine can take ten times as long), None where seconds were not
-    measured. `unit` is what was left out: "dataset", or "model" where there is one dataset. `datasets`
-    counts these units in the table; `left_out` the cells that are not judged at some k.
+    `rules` lacks a rule that the table cannot answer (no dev rows, no default). `ahead`: CBS's share minus
+    that of each other rule, paired by dataset. `of_oracle`: CBS as a share of the best possible config,
+    corrected for picking the luckiest of many; `oracle`: that one as a share of the dev-selected best; None
+    without test rows. `minutes`: of training the first k of CBS in the middle cell (a training that shared
+    its machine can take ten times as long), None where seconds were not measured. `unit` is what was left
+    out: "dataset", or "model" where there is one dataset. `datasets` counts these units in the table;
+    `left_out` the cells that are not judged at some k.
     """
 
     k: tuple[int, ...]
     rules: Mapping[Rule, Curve]
+    ahead: Mapping[Rule, Curve]
     of_oracle: Curve | None
     oracle: float | None
     minutes: tuple[float | None, ...] | None
@@ -154,6 +156,7 @@ def leave_one_out(
     return LeaveOneOut(
         k=tuple(range(1, most + 1)),
         rules={rule: mean(values) for rule, values in shares.items()},
+        ahead={rule: mean(shares[Rule.CBS] - shares[rule]) for rule in shares if rule is not Rule.CBS},
         of_oracle=None if oracle is None else mean(test / oracle[:, None]),
         oracle=None if oracle is None else mean(oracle[:, None]).mean[0],
         minutes=None if minutes is None else _middle(minutes),

@@ -22,7 +22,7 @@ def found(**changed: object) -> LeaveOneOut:
         Rule.RANDOM: flat(0.6, 0.7, 0.8, 0.9),
     }
     values = {
-        "k": (1, 2, 3, 4), "rules": rules, "of_oracle": None, "oracle": 1.03,
+        "k": (1, 2, 3, 4), "rules": rules, "ahead": {}, "of_oracle": None, "oracle": 1.03,
         "minutes": (0.5, 1.0, 20.0, 120.0),
         "recommended_k": 2, "unit": "dataset", "datasets": 4, "cells": 4, "left_out": 1,
         "left_out_by_k": (1, 1, 1, 1),

@@ -65,6 +65,16 @@ def test_dev_selects_and_test_reports() -> None:
     assert means(found, Rule.RANDOM) == [round(((1 + 1.5) / 2 + (1 + 1.2) / 2) / 2, 6), 1.0]
 
 
+def test_how_far_cbs_is_ahead_of_a_rule_is_paired_by_dataset() -> None:
+    found = leave_one_out(table(THREE), COLUMNS, most=3)
+
+    ours, rivals = found.rules[Rule.CBS].mean, found.rules[Rule.RANDOM].mean
+    assert found.ahead[Rule.RANDOM].mean == pytest.approx(
+        [mine - other for mine, other in zip(ours, rivals, strict=True) if mine is not None and other]
+    )
+    assert (found.ahead[Rule.RANDOM].low[2], found.ahead[Rule.RANDOM].high[2]) == (0.0, 0.0)
+
+
 def test_no_test_score_decides_the_recommended_k() -> None:
     first: Scores = {name: {1e-4: (0.8, 0.1), 1e-3: (0.4, 0.9)} for name in "abcdef"}
     second: Scores = {name: {1e-4: (0.8, 0.9), 1e-3: (0.4, 0.1)} for name in "abcdef"}
