@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,22 +15,20 @@ from playwright.sync_api import Browser, Download, Page, expect
 from engine import models
 from tests.browser.test_first_light import NARROW, WIDE, _settle
 
-GRIDS = Path(__file__).resolve().parents[2] / "grids"
-DOUBLED = "doubled"
-# section: the figures that the shipped first grid has, those of one with two models and sizes, of tinker-sft
+# section: its figures for full fine-tuning in the shipped grid, for classification there, and in tinker-sft
 SECTIONS = {
-    "Overview": (3, 4, 3),
+    "Overview": (4, 4, 3),
     "What matters": (4, 4, 4),
     "LoRA or full": (2, 2, 0),
-    "Rows": (0, 3, 0),
-    "Models": (0, 3, 0),
+    "Rows": (3, 3, 0),
+    "Models": (3, 3, 0),
     "Curves": (2, 2, 0),
     "One dataset": (1, 1, 1),
     "Like mine": (1, 1, 0),
 }
 SETTINGS = (
-    "explore_version=v1&explore_method=Full+fine-tuning",
-    f"explore_version={DOUBLED}&explore_task=Classification",
+    "explore_version=v2&explore_method=Full+fine-tuning",
+    "explore_version=v2&explore_task=Classification",
     "explore_version=tinker-sft",
 )
 
@@ -42,22 +39,6 @@ pytestmark = [
         not any(model.launchable for model in models.registry()), reason="the weights of models/ are missing"
     ),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def doubled(served_home: Path) -> Path:
-    """The first grid as if it had two models, two sizes and a peer's default, published on this machine."""
-    results = pd.read_parquet(GRIDS / "v1" / "results.parquet")
-    sizes = [results.assign(train_size=size) for size in (100, 1000)]
-    both = pd.concat([part.assign(model=model) for part in sizes for model in ("shortlist-tiny-4m", "other")])
-    worst = both[(both["learning_rate"] == 1e-3) & (both["num_train_epochs"] == 1)]
-    both = pd.concat([both.assign(origin="space"), worst.assign(origin="unsloth", learning_rate=2e-4)])
-    folder = served_home / "grids" / DOUBLED
-    folder.mkdir(parents=True)
-    both.to_parquet(folder / "results.parquet")
-    facts = json.loads((GRIDS / "v1" / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**facts, "version": DOUBLED}))
-    return folder
 
 
 @pytest.fixture
@@ -100,7 +81,7 @@ def test_every_section_shows_its_figures_with_a_finding_each(
 
 
 def test_filters_are_in_the_address(window: Page, browser: Browser) -> None:
-    open_section(window, "Overview", "explore_version=v1")
+    open_section(window, "Overview", "explore_version=v2")
 
     window.get_by_role("combobox", name=re.compile("Method")).click()
     window.get_by_role("option", name="Full fine-tuning").click()
@@ -123,7 +104,7 @@ def test_a_click_on_a_square_of_the_heat_map_opens_its_runs(window: Page) -> Non
 
     heat.locator(".scatterlayer .point").first.click(force=True)
 
-    expect(window.locator(".st-key-clicked")).to_contain_text("Rank 1 on cfpb_complaints", timeout=30_000)
+    expect(window.locator(".st-key-clicked")).to_contain_text(re.compile("Rank 1 on [a-z]"), timeout=30_000)
     expect(window.locator(".st-key-clicked [data-testid=stDataFrame]")).to_be_visible()
 
 
@@ -137,7 +118,7 @@ def test_a_figure_is_taken_away_as_numbers_and_as_a_picture(window: Page) -> Non
     picture = fetched(window, figure.locator(".modebar-btn[data-title*=png i]"))
 
     assert list(table["cell"]) == list(parquet["cell"])
-    assert len(table) == 6
+    assert len(table) == 14
     assert picture.suggested_filename == "shortlist-pairs_method.png"
     assert read(picture).startswith(b"\x89PNG")
 
