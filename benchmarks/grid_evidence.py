@@ -23,7 +23,7 @@ from engine.exploration import Filters
 from engine.rules import TITLES, Rule
 from engine.validation import LeaveOneOut
 
-RIVALS = (Rule.RANDOM, Rule.BEST_AVERAGE)
+RIVALS = (Rule.RANDOM, Rule.BEST_AVERAGE, Rule.DEFAULT)
 
 
 def main() -> None:
