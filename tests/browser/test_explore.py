@@ -118,7 +118,7 @@ def test_a_figure_is_taken_away_as_numbers_and_as_a_picture(window: Page) -> Non
     picture = fetched(window, figure.locator(".modebar-btn[data-title*=png i]"))
 
     assert list(table["cell"]) == list(parquet["cell"])
-    assert len(table) == 14
+    assert len(table) == 18
     assert picture.suggested_filename == "shortlist-pairs_method.png"
     assert read(picture).startswith(b"\x89PNG")
 
