@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,16 @@ from typing import Any
 import pandas as pd
 
 from engine import grids, models, published, tables
-from engine.coverage import TOLERANCE, LeftOut, RankedConfig, Ranking, rank_configs, rank_grid, score_grid
+from engine.coverage import (
+    TOLERANCE,
+    Cell,
+    LeftOut,
+    RankedConfig,
+    Ranking,
+    rank_configs,
+    rank_grid,
+    score_grid,
+)
 from engine.errors import ConfigError
 from engine.models import BaseModel, Provenance
 from engine.records import Config, Method
@@ -182,20 +192,21 @@ def _evidence(
     if not cells:
         return f"Grid {version} holds no other dataset that could rank these configs; the order is arbitrary."
     covered = sum(entry.new for entry in entries)
-    names = ", ".join(dict.fromkeys(str(cell.dataset) for cell in cells))
-    sizes = " and ".join(dict.fromkeys(str(cell.train_size) for cell in cells))
+    several = len({cell.train_size for cell in cells}) > 1
+    sizes = "" if several else f", with {_rows(cells[0])}"
     first = f"{len(entries)} of {configs} configs" if entries else "None"
+    noun = "cells" if several else "datasets"
     parts = [
-        f"{first} cover {covered} of {len(cells)} datasets: one of them is within 3 % of the best there.",
-        f"Measured in grid {version} on {names}, with {sizes} training rows.",
+        f"{first} cover {covered} of {len(cells)} {noun}: one of them is within 3 % of the best there.",
+        f"Measured in grid {version} on {_names(cells, several)}{sizes}.",
     ]
     if at_floor:
         parts.append(
             "On none of them was the best config shown to beat the untuned model: take it as a guess."
         )
-    floored = [str(cell.dataset) for cell, reason in ranking.left_out if reason is LeftOut.FLOOR]
+    floored = [cell for cell, reason in ranking.left_out if reason is LeftOut.FLOOR]
     if floored:
-        parts.append(f"Left out, because {LeftOut.FLOOR}: {', '.join(floored)}.")
+        parts.append(f"Left out, because {LeftOut.FLOOR}: {_names(floored, several)}.")
     if excluded:
         parts.append(f"Computed without {', '.join(excluded)}, which shares rows with this data.")
     if ranking.noisy_cells:
@@ -203,6 +214,18 @@ def _evidence(
             f"On {ranking.noisy_cells} of {len(cells)}, 3 % is less than the score's standard error."
         )
     return " ".join(parts)
+
+
+def _names(cells: Sequence[Cell], several: bool) -> str:
+    """The datasets, by training size where there are several."""
+    by_size: dict[str, list[str]] = {}
+    for cell in sorted(cells, key=lambda cell: float(cell.train_size or 0)):
+        by_size.setdefault(_rows(cell) if several else "", []).append(str(cell.dataset))
+    return "; ".join(f"{rows} of {', '.join(n)}" if rows else ", ".join(n) for rows, n in by_size.items())
+
+
+def _rows(cell: Cell) -> str:
+    return f"{float(cell.train_size or math.nan):,.0f} training rows"
 
 
 def _published(model: BaseModel, method: Method, k: int) -> Shortlist | None:

@@ -126,6 +126,17 @@ def test_a_recommendation_ranks_the_grid_and_says_what_it_rests_on(grid: Path) -
     assert Config.from_dict(found.entries[0].config).num_train_epochs == 3
 
 
+def test_cells_of_different_training_sizes_are_told_apart(grid: Path) -> None:
+    path = publish(grid) / "results.parquet"
+    results = pd.read_parquet(path)
+    pd.concat([results, results[results["dataset"] == "trec"].assign(train_size=1000)]).to_parquet(path)
+
+    evidence = recommend(model_of(MODEL), Method.FULL, 2).evidence
+
+    assert "of 4 cells: one of them is within 3 % of the best there." in evidence
+    assert "on 100 training rows of clapnq, dialogsum, trec; 1,000 training rows of trec." in evidence
+
+
 def test_an_excluded_dataset_plays_no_part_and_is_named(grid: Path) -> None:
     publish(grid)
 
