@@ -39,6 +39,12 @@ class Cell:
     dataset: str | None
     train_size: int | float | str | None = None
 
+    @property
+    def rows(self) -> str:
+        """The training size as people write it: 1,000; one that is no number stays as it is."""
+        size = self.train_size
+        return f"{size:,.0f}" if isinstance(size, int | float) else str(size)
+
 
 class LeftOut(StrEnum):
     """Why a cell says nothing about which config is better."""

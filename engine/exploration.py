@@ -149,7 +149,7 @@ def _name(cell: Cell, several: dict[str, bool]) -> str:
     parts = [
         cell.dataset if several["dataset"] or alone else None,
         short_model(cell.model) if several["model"] and cell.model else None,
-        f"{_whole(cell.train_size)} rows" if several["train_size"] and cell.train_size is not None else None,
+        f"{cell.rows} rows" if several["train_size"] and cell.train_size is not None else None,
     ]
     return ", ".join(part for part in parts if part)
 
@@ -157,10 +157,6 @@ def _name(cell: Cell, several: dict[str, bool]) -> str:
 def short_model(model: str) -> str:
     """A hub id without its owner."""
     return model.rpartition("/")[2]
-
-
-def _whole(value: float | str) -> str:
-    return f"{value:,.0f}" if isinstance(value, int | float) else value
 
 
 def cell_noun(cells: Sequence[Cell]) -> str:

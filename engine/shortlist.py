@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -193,7 +192,7 @@ def _evidence(
         return f"Grid {version} holds no other dataset that could rank these configs; the order is arbitrary."
     covered = sum(entry.new for entry in entries)
     several = len({cell.train_size for cell in cells}) > 1
-    sizes = "" if several else f", with {_rows(cells[0])}"
+    sizes = "" if several else f", with {cells[0].rows} training rows"
     first = f"{len(entries)} of {configs} configs" if entries else "None"
     noun = "cells" if several else "datasets"
     parts = [
@@ -220,12 +219,9 @@ def _names(cells: Sequence[Cell], several: bool) -> str:
     """The datasets, by training size where there are several."""
     by_size: dict[str, list[str]] = {}
     for cell in sorted(cells, key=lambda cell: float(cell.train_size or 0)):
-        by_size.setdefault(_rows(cell) if several else "", []).append(str(cell.dataset))
-    return "; ".join(f"{rows} of {', '.join(n)}" if rows else ", ".join(n) for rows, n in by_size.items())
-
-
-def _rows(cell: Cell) -> str:
-    return f"{float(cell.train_size or math.nan):,.0f} training rows"
+        rows = f"{cell.rows} training rows of " if several else ""
+        by_size.setdefault(rows, []).append(str(cell.dataset))
+    return "; ".join(rows + ", ".join(names) for rows, names in by_size.items())
 
 
 def _published(model: BaseModel, method: Method, k: int) -> Shortlist | None:
