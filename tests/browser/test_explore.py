@@ -104,8 +104,9 @@ def test_a_click_on_a_square_of_the_heat_map_opens_its_runs(window: Page) -> Non
 
     heat.locator(".scatterlayer .point").first.click(force=True)
 
-    expect(window.locator(".st-key-clicked")).to_contain_text(re.compile("Rank 1 on [a-z]"), timeout=30_000)
-    expect(window.locator(".st-key-clicked [data-testid=stDataFrame]")).to_be_visible()
+    clicked = window.locator(".st-key-clicked")
+    expect(clicked).to_contain_text("Rank 1 on banking77, 1,000 rows", timeout=30_000)
+    expect(clicked.locator("[data-testid=stDataFrame]")).to_be_visible()
 
 
 def test_a_figure_is_taken_away_as_numbers_and_as_a_picture(window: Page) -> None:

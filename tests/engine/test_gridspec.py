@@ -103,4 +103,4 @@ def test_the_shipped_grid_is_as_large_as_it_says() -> None:
             c for part in searched if method in part.methods for c in spec.configs(MODEL, method, part)
         ]
         assert len({config.to_json() for config in configs}) == len(configs) >= least
-    assert grid.count(spec).results > 1_200
+    assert grid.count(spec) == grid.Count(cells=52, trainings=408, results=1_272, repeats=66)
