@@ -1,15 +1,28 @@
-"""Answers without a language model, from the same training rows: what one would try in three seconds."""
+"""Answers without a language model, from the same training rows: what one would try in three seconds.
+
+Each baseline is fit to an object that answers rows; scoring, predictions, Try it and exports use one.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from engine import extractive
 from engine.errors import ConfigError
 from engine.records import Role, Row, Task
+from engine.words import TOKEN_PATTERN, composed
 
-Predictor = Callable[[Sequence[Row], Sequence[Row]], list[str]]
+
+class Fitted(Protocol):
+    """What a baseline learned: equal rows always get equal answers."""
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """The answer to each row."""
+        ...
+
 
 TITLES = {
     "majority": "majority class",
@@ -24,61 +37,110 @@ TITLES = {
 
 def names(task: Task) -> tuple[str, ...]:
     """The baselines of a task, the plainest first."""
-    return tuple(_PREDICTORS[task])
+    return tuple(_FITS[task])
+
+
+def fit(name: str, train_rows: Sequence[Row], task: Task) -> Fitted:
+    """The baseline after these rows; raises ConfigError for a baseline that the task has not."""
+    if name not in _FITS[task]:
+        raise ConfigError(
+            f"There is no baseline {name!r} for {task}; choose one of {', '.join(names(task))}."
+        )
+    return _FITS[task][name](train_rows)
 
 
 def predict(name: str, train_rows: Sequence[Row], rows: Sequence[Row], task: Task) -> list[str]:
     """The baseline's answer to each row; raises ConfigError for a baseline that the task has not."""
-    if name not in _PREDICTORS[task]:
-        raise ConfigError(
-            f"There is no baseline {name!r} for {task}; choose one of {', '.join(names(task))}."
-        )
-    return _PREDICTORS[task][name](train_rows, rows)
+    return fit(name, train_rows, task).answers(rows)
 
 
-def _most_common(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+def text_of(row: Row) -> str:
+    """What TF-IDF reads of a row: the texts of all its fields."""
+    return composed(" ".join(row.inputs.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """The same answer to every row."""
+
+    answer: str
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """The one answer, again and again."""
+        return [self.answer] * len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class TextClassifier:
+    """A scikit-learn pipeline from texts to labels."""
+
+    pipeline: Any
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """The likeliest label of each row."""
+        return [str(label) for label in self.pipeline.predict([text_of(row) for row in rows])]
+
+
+@dataclass(frozen=True, slots=True)
+class NearestAnswer:
+    """The answer of the training row whose text is the most similar; `known`: their TF-IDF, a row each."""
+
+    vectorizer: Any
+    known: Any
+    known_answers: tuple[str, ...]
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """By the cosine of the angle; of equals the first."""
+        new = self.vectorizer.transform([text_of(row) for row in rows])
+        return [self.known_answers[index] for index in (new @ self.known.T).toarray().argmax(axis=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class LeadSentence:
+    """The first sentence of each text."""
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """Up to the first mark that ends a sentence."""
+        return [extractive.sentences(row.inputs[Role.SOURCE])[0] for row in rows]
+
+
+def _most_common(train_rows: Sequence[Row]) -> Constant:
     """Of equally common answers the first in the order of the alphabet."""
     counts = Counter(row.targets[0] for row in train_rows)
-    common = min(counts, key=lambda answer: (-counts[answer], answer))
-    return [common] * len(rows)
+    return Constant(min(counts, key=lambda answer: (-counts[answer], answer)))
 
 
-def _tfidf_logreg(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+def _tfidf_logreg(train_rows: Sequence[Row]) -> Fitted:
     from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
 
     labels = [row.targets[0] for row in train_rows]
     if len(set(labels)) < 2:
-        return _most_common(train_rows, rows)
-    known, new = _tfidf([_source(row) for row in train_rows], [_source(row) for row in rows])
-    model = LogisticRegression(C=10.0, max_iter=1000).fit(known, labels)
-    return [str(label) for label in model.predict(new)]
+        return _most_common(train_rows)
+    model = make_pipeline(_tfidf(), LogisticRegression(C=10.0, max_iter=1000))
+    return TextClassifier(model.fit([text_of(row) for row in train_rows], labels))
 
 
-def _nearest_answer(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
-    known, new = _tfidf([_source(row) for row in train_rows], [_source(row) for row in rows])
-    nearest = (new @ known.T).toarray().argmax(axis=1)
-    return [train_rows[index].targets[0] for index in nearest]
+def _nearest_answer(train_rows: Sequence[Row]) -> NearestAnswer:
+    vectorizer = _tfidf()
+    known = vectorizer.fit_transform([text_of(row) for row in train_rows])
+    return NearestAnswer(vectorizer, known, tuple(row.targets[0] for row in train_rows))
 
 
-def _tfidf(known: Sequence[str], new: Sequence[str]):  # type: ignore[no-untyped-def]
-    """Words and pairs of words; every run of letters or digits counts, so that no text is left empty."""
+def _tfidf() -> Any:
+    """Words and pairs of words of any script; each sign counts, so that no text is left empty."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"\w+|[^\w\s]")
-    return vectorizer.fit_transform(known), vectorizer.transform(new)
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=TOKEN_PATTERN)
 
 
-def _source(row: Row) -> str:
-    return " ".join(row.inputs.values())
+def _lead_sentence(train_rows: Sequence[Row]) -> LeadSentence:
+    return LeadSentence()
 
 
-def _lead_sentence(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
-    return [extractive.sentences(row.inputs[Role.SOURCE])[0] for row in rows]
-
-
-_PREDICTORS: dict[Task, dict[str, Predictor]] = {
+_FITS: dict[Task, dict[str, Callable[[Sequence[Row]], Fitted]]] = {
     Task.CLASSIFICATION: {"majority": _most_common, "tfidf_logreg": _tfidf_logreg},
-    Task.SUMMARIZATION: {"lead_sentence": _lead_sentence, "extractive": extractive.summaries},
-    Task.QA: {"most_common_answer": _most_common, "extractive_answer": extractive.answers},
+    Task.SUMMARIZATION: {"lead_sentence": _lead_sentence, "extractive": extractive.fit_summaries},
+    Task.QA: {"most_common_answer": _most_common, "extractive_answer": extractive.fit_answers},
     Task.GENERATION: {"most_common_answer": _most_common, "nearest_answer": _nearest_answer},
 }

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from engine import added, export_card, export_rows, export_script, export_weights, parity
+from engine import added, export_card, export_rows, export_script, export_weights, parity, words
 from engine.encode import Encoder
 from engine.errors import ConfigError
 from engine.export_parts import (
@@ -126,6 +126,8 @@ def _write_script(
 ) -> None:
     (folder / "train.py").write_text(export_script.training_script(trained, base, text), encoding="utf-8")
     (folder / "requirements.txt").write_text(export_script.requirements(trained), encoding="utf-8")
+    if trained.spec.metric in export_script.BY_WORDS:
+        shutil.copyfile(words.__file__, folder / "words.py")
     (folder / "data").mkdir()
     for split, lines in rows.items():
         (folder / "data" / f"{split}.jsonl").write_bytes(export_rows.jsonl(lines))

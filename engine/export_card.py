@@ -41,6 +41,7 @@ LISTING = {
     "base/": "the base model that adapter and train.py start from",
     "answer.py": "answers a file of prompts without Shortlist",
     "train.py": "repeats the run with TRL alone and prints its scores",
+    "words.py": "what train.py takes for a word, and which answers are the same",
     "requirements.txt": "the versions for train.py",
     "data/": f"train, dev and test rows of the study's split: {YOUR_ROWS}",
 }

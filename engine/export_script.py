@@ -20,6 +20,7 @@ from engine.records import Method, Task
 
 TEMPLATES = Path(__file__).resolve().parent / "export_templates"
 ROUGE = ("rougeL", "rouge1")
+BY_WORDS = (*ROUGE, "token_f1", "exact_match")  # scored with engine/words.py, of which a copy goes along
 WIDTH = 95  # of a list on one line
 
 
@@ -36,6 +37,7 @@ def training_script(trained: Trained, base: Base, text: Encoder) -> str:
         seed=spec.seed,
         lora=spec.method is Method.LORA,
         rouge=spec.metric in ROUGE,
+        scores_words=spec.metric in BY_WORDS,
         metric=spec.metric,
         metric_title=TITLES[spec.metric],
         labels=list(trained.dataset.labels) if spec.task is Task.CLASSIFICATION else None,

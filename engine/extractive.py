@@ -15,10 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.metrics import normalize_answer, rouge, token_f1
+from engine import words as text_words
+from engine.metrics import rouge, token_f1
 from engine.records import Role, Row
+from engine.words import answer_words, normalize_answer
 
-SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+# After a full stop, question or exclamation mark (also Arabic, Urdu, Hindi, Armenian) and a space; the marks
+# of Chinese and Japanese need none, and a closing quotation mark or bracket belongs to its sentence.
+SENTENCE_END = re.compile(
+    r"(?<=[.!?؟۔।॥։።])\s+|(?<=[。！？｡])(?![。！？｡」』”’）\s])|(?<=[。！？｡][」』”’）])|(?<=[。！？｡])\s+|\n+"
+)
+ARTICLES = ("a", "an", "the")
+STOPS = ".,;:!?。、，；：！？｡؟۔،।"
 MOST_SENTENCES = 3
 SHARED_WITH_QUESTION = 5  # its place among a sentence's features
 SHORT_ANSWER = 8  # words; up to here runs of words are candidates too
@@ -28,6 +36,7 @@ FREQUENT = 0.05  # share of training rows from which on an answer is offered in 
 SEARCHED_SENTENCES = 6  # of a context, in which runs of words are tried
 
 Features = npt.NDArray[np.float64]
+Rate = Callable[[Features], Features]
 
 
 def sentences(text: str) -> list[str]:
@@ -36,8 +45,37 @@ def sentences(text: str) -> list[str]:
     return found or [text.strip()]
 
 
-def summaries(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
-    """The best one to three sentences of each text; how many is decided on the training rows."""
+@dataclass(frozen=True, slots=True)
+class SentencePick:
+    """The `count` sentences of a text that the regression rates highest."""
+
+    rate: Rate
+    count: int
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """The picked sentences in the order of the text."""
+        found = (_sentence_candidates(row.inputs[Role.SOURCE], "") for row in rows)
+        return [_top(candidates, self.rate, self.count) for candidates in found]
+
+
+@dataclass(frozen=True, slots=True)
+class PassagePick:
+    """The part of a context, or one of the usual answers, that the regression rates highest.
+
+    `longest`: words in a run of words; 0: whole sentences.
+    """
+
+    rate: Rate
+    longest: int
+    usual: tuple[str, ...]
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """The picked part of each row's context."""
+        return [_top(_answer_candidates(row, self.longest, self.usual), self.rate, 1) for row in rows]
+
+
+def fit_summaries(train_rows: Sequence[Row]) -> SentencePick:
+    """Learns which one to three sentences to take; how many is decided on the training rows."""
     known = [_sentence_candidates(row.inputs[Role.SOURCE], "") for row in train_rows]
     gains = [
         [rouge(text, row.targets[0])["rougeL"] for text in found.texts]
@@ -45,17 +83,14 @@ def summaries(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
     ]
     rate = _fit(np.vstack([found.features for found in known]), np.concatenate(gains))
     count = max(range(1, MOST_SENTENCES + 1), key=lambda n: _summary_score(train_rows, known, rate, n))
-    new = [_sentence_candidates(row.inputs[Role.SOURCE], "") for row in rows]
-    return [_top(found, rate, count) for found in new]
+    return SentencePick(rate, count)
 
 
-def answers(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
-    """The candidate of each context that most resembles the right answers of the training rows."""
+def fit_answers(train_rows: Sequence[Row]) -> PassagePick:
+    """Learns which part of a context most resembles the right answers of the training rows."""
     said = Counter(row.targets[0] for row in train_rows)
-    usual = [answer for answer, count in said.most_common(3) if count >= FREQUENT * len(train_rows)]
-    lengths = [len(row.targets[0].split()) for row in train_rows if row.targets[0] not in usual] or [1]
-    short = np.median(lengths) <= SHORT_ANSWER
-    longest = min(SHORT_ANSWER, round(float(np.quantile(lengths, 0.9)))) if short else 0
+    usual = tuple(a for a, count in said.most_common(3) if count >= FREQUENT * len(train_rows))
+    longest = _longest_run([row.targets[0] for row in train_rows if row.targets[0] not in usual])
     draw = np.random.default_rng(0)
     features, gains = [], []
     for row in train_rows:
@@ -66,8 +101,15 @@ def answers(train_rows: Sequence[Row], rows: Sequence[Row]) -> list[str]:
         kept = np.union1d(kept, np.arange(own, len(gain)))
         features.append(found.features[kept])
         gains.append(gain[kept])
-    rate = _fit(np.vstack(features), np.concatenate(gains))
-    return [_top(_answer_candidates(row, longest, usual), rate, 1) for row in rows]
+    return PassagePick(_fit(np.vstack(features), np.concatenate(gains)), longest, usual)
+
+
+def _longest_run(answers: Sequence[str]) -> int:
+    """How many words a candidate may have: nine in ten answers are as short; 0: they are long."""
+    lengths = [text_words.count(answer) for answer in answers] or [1]
+    if np.median(lengths) > SHORT_ANSWER:
+        return 0
+    return min(SHORT_ANSWER, round(float(np.quantile(lengths, 0.9))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,34 +118,32 @@ class _Candidates:
     features: Features
 
 
-def _fit(features: Features, gains: npt.ArrayLike) -> Callable[[Features], Features]:
+def _fit(features: Features, gains: npt.ArrayLike) -> Rate:
     from sklearn.linear_model import Ridge
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
     pairs = PolynomialFeatures(2 if features.shape[1] < MANY_FEATURES else 1, include_bias=False)
     model = make_pipeline(StandardScaler(), pairs, Ridge(alpha=10.0))
-    predict: Callable[[Features], Features] = model.fit(features, gains).predict
+    predict: Rate = model.fit(features, gains).predict
     return predict
 
 
-def _top(found: _Candidates, rate: Callable[[Features], Features], count: int) -> str:
+def _top(found: _Candidates, rate: Rate, count: int) -> str:
     """The `count` best candidates in the order of the text."""
     best = np.argsort(-rate(found.features), kind="stable")[:count]
     return " ".join(found.texts[index] for index in sorted(best))
 
 
-def _summary_score(
-    rows: Sequence[Row], known: Sequence[_Candidates], rate: Callable[[Features], Features], count: int
-) -> float:
+def _summary_score(rows: Sequence[Row], known: Sequence[_Candidates], rate: Rate, count: int) -> float:
     pairs = zip(rows, known, strict=True)
     return sum(rouge(_top(found, rate, count), row.targets[0])["rougeL"] for row, found in pairs)
 
 
 def _sentence_candidates(text: str, question: str) -> _Candidates:
     texts = sentences(text)
-    words = [set(normalize_answer(part).split()) for part in texts]
-    asked = set(normalize_answer(question).split())
+    words = [set(answer_words(part)) for part in texts]
+    asked = set(answer_words(question))
     all_words = [word for part in words for word in part]
     common = {word: all_words.count(word) for word in set(all_words)}
     rows = [
@@ -111,7 +151,7 @@ def _sentence_candidates(text: str, question: str) -> _Candidates:
             1 / (place + 1),
             place / len(texts),
             float(place == len(texts) - 1),
-            np.log1p(len(part.split())),
+            np.log1p(text_words.count(part)),
             sum(common[word] for word in own) / (len(own) * len(texts)) if own else 0.0,
             len(own & asked) / max(1, len(asked)),
         ]
@@ -145,10 +185,12 @@ def _runs_of_words(found: _Candidates, question: str, longest: int) -> _Candidat
 
 
 def _spans(sentence: str, question: str, longest: int) -> list[tuple[str, list[float]]]:
-    """Runs of up to `longest` words, with what tells whether one answers the question."""
-    words = sentence.split()
-    asked = set(normalize_answer(question).split())
-    plain = [normalize_answer(word) for word in words]
+    """Runs of up to `longest` words (characters where a script has no spaces between words), with what tells
+    whether one answers the question."""
+    places = text_words.pieces(sentence)
+    words = [sentence[first:last] for first, last in places]
+    asked = set(answer_words(question))
+    plain = ["" if word.lower() in ARTICLES else normalize_answer(word) for word in words]
     overlap = [float(word in asked) for word in plain]
     capital = [float(word[:1].isupper()) for word in words]
     digit = [float(any(c.isdigit() for c in word)) for word in words]
@@ -166,10 +208,11 @@ def _spans(sentence: str, question: str, longest: int) -> list[tuple[str, list[f
                 caps,
                 digits,
                 float(not plain[start]) + float(not plain[end - 1]),
-                float(words[end - 1][-1] in ".,;:!?"),
+                float(words[end - 1][-1] in STOPS),
                 *(kind * value for kind in kinds for value in (caps, digits)),
             ]
-            found.append((" ".join(words[start:end]).strip(".,;:!?"), numbers))
+            text = " ".join(sentence[places[start][0] : places[end - 1][1]].split())
+            found.append((text.strip(STOPS), numbers))
     return found
 
 

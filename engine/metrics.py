@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import string
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
@@ -11,6 +9,7 @@ from typing import Any
 
 from engine.errors import ConfigError
 from engine.records import Task
+from engine.words import RougeTokens, answer_words, composed, normalize_answer
 
 METRICS: dict[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy", "macro_f1"),
@@ -50,7 +49,7 @@ def lower_is_better(metric: str) -> bool:
 def row_values(task: Task, answer: str, golds: Sequence[str]) -> dict[str, float]:
     """The value of each metric of one row; with several right answers the best match counts."""
     if task is Task.CLASSIFICATION:
-        return {"accuracy": float(answer == golds[0])}
+        return {"accuracy": float(composed(answer) == composed(golds[0]))}
     if task is Task.QA:
         return {
             "token_f1": max(token_f1(answer, gold) for gold in golds),
@@ -64,12 +63,14 @@ def as_label(answer: str, labels: Sequence[str]) -> str | None:
     """The label that the answer names: exactly, or else up to case when only one fits; None: invalid."""
     if answer in labels:
         return answer
-    alike = [label for label in labels if label.casefold() == answer.casefold()]
-    return alike[0] if len(alike) == 1 else None
+    said = composed(answer)
+    exact = [label for label in labels if composed(label) == said]
+    alike = [label for label in labels if composed(label).casefold() == said.casefold()]
+    return exact[0] if exact else alike[0] if len(alike) == 1 else None
 
 
 def rouge(answer: str, gold: str) -> dict[str, float]:
-    """ROUGE-1 and ROUGE-L F-measures (Lin 2004) by rouge-score, with its Porter stemmer as is customary."""
+    """ROUGE-1 and ROUGE-L F-measures (Lin 2004) by rouge-score, over words of any script (engine.words)."""
     scores = _rouge_scorer().score(gold, answer)
     return {name: float(score.fmeasure) for name, score in scores.items()}
 
@@ -78,23 +79,18 @@ def rouge(answer: str, gold: str) -> dict[str, float]:
 def _rouge_scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL", "rouge1"], use_stemmer=True)
-
-
-def normalize_answer(text: str) -> str:
-    """Lower case, no punctuation, no articles, single spaces (SQuAD; Rajpurkar et al., arXiv 1606.05250)."""
-    kept = "".join(c for c in text.lower() if c not in string.punctuation)
-    return " ".join(re.sub(r"\b(a|an|the)\b", " ", kept).split())
+    return RougeScorer(["rougeL", "rouge1"], tokenizer=RougeTokens())
 
 
 def exact_match(answer: str, gold: str) -> float:
-    """1 when both are equal after normalisation, else 0."""
+    """1 when both are equal after normalisation (engine.words), else 0."""
     return float(normalize_answer(answer) == normalize_answer(gold))
 
 
 def token_f1(answer: str, gold: str) -> float:
-    """F1 of the normalised words that both share; two empty answers agree."""
-    said, right = normalize_answer(answer).split(), normalize_answer(gold).split()
+    """F1 of the normalised words (characters in scripts without spaces) that both share; two empty answers
+    agree."""
+    said, right = answer_words(answer), answer_words(gold)
     if not said or not right:
         return float(said == right)
     shared = sum((Counter(said) & Counter(right)).values())

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from engine import prompts
+from engine import prompts, words
 from engine.figures import run_title
 from engine.metrics import TITLES, lower_is_better
 from engine.records import Role, Row, RunKind, RunSpec, Task
@@ -78,7 +78,7 @@ def join(
         tables=of_split,
         inputs=inputs,
         golds={row.number: tuple(dict.fromkeys(row.targets)) for row in rows},
-        words=inputs.map(lambda text: len(text.split())).sum(axis=1),
+        words=inputs.map(words.count).sum(axis=1),
         said=said,
         values=_columns(parts, column, numbers).astype(float),
         right=_right(parts, first.task, numbers),

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from engine import words
 from engine.kept import Dataset
 from engine.records import Row, Task
 
@@ -30,7 +31,8 @@ MEASURES = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a dataset is like; words are medians over rows, `labels` is None unless it is classification."""
+    """What a dataset is like; words (characters in scripts without spaces) are medians over rows, `labels` is
+    None unless it is classification."""
 
     task: Task
     rows: int
@@ -49,12 +51,12 @@ def facts(data: Dataset, rows: int | None = None) -> Facts:
     labels = len({row.targets[0] for row in train}) if data.task is Task.CLASSIFICATION else None
     return Facts(
         data.task, len(train) if rows is None else rows, labels,
-        float(median(map(_input_words, train))), float(median(len(row.targets[0].split()) for row in train)),
+        float(median(map(_input_words, train))), float(median(words.count(row.targets[0]) for row in train)),
     )  # fmt: skip
 
 
 def _input_words(row: Row) -> int:
-    return sum(len(text.split()) for text in row.inputs.values())
+    return sum(map(words.count, row.inputs.values()))
 
 
 @cache

@@ -101,7 +101,7 @@ def test_the_trained_answer_is_a_part_of_the_passage() -> None:
         for n in range(40)
     ]
 
-    answers = extractive.answers(rows[:30], rows[30:])
+    answers = extractive.fit_answers(rows[:30]).answers(rows[30:])
 
     assert answers == [row.targets[0] for row in rows[30:]]
 
@@ -112,7 +112,7 @@ def test_a_usual_answer_such_as_unanswerable_can_be_given() -> None:
         for n in range(20)
     ]
 
-    assert set(extractive.answers(rows[:15], rows[15:])) == {"unanswerable"}
+    assert set(extractive.fit_answers(rows[:15]).answers(rows[15:])) == {"unanswerable"}
 
 
 def test_long_answers_are_whole_sentences() -> None:
@@ -123,9 +123,29 @@ def test_long_answers_are_whole_sentences() -> None:
     ]
     rows = [Row(r.number, r.inputs, (f"{long} {r.number}",)) for r in rows]
 
-    assert set(extractive.answers(rows, rows)) == {long}
+    assert set(extractive.fit_answers(rows).answers(rows)) == {long}
 
 
 def test_an_unknown_baseline_names_the_known_ones() -> None:
     with pytest.raises(ConfigError, match="choose one of lead_sentence, extractive"):
         baselines.predict("majority", [], [], Task.SUMMARIZATION)
+
+
+def test_a_fitted_baseline_answers_a_row_as_it_does_among_others() -> None:
+    rows = labelled([(r["text"], r["label"]) for r in tiny_classification(60)])
+    fitted = baselines.fit("tfidf_logreg", rows[:40], Task.CLASSIFICATION)
+
+    together = fitted.answers(rows[40:])
+
+    assert [fitted.answers([row])[0] for row in rows[40:]] == together
+    assert baselines.predict("tfidf_logreg", rows[:40], rows[40:], Task.CLASSIFICATION) == together
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"), [("这家店很好吃", "这家店真难吃"), ("นี่ดีมาก", "นี่แย่มาก"), ("यह अच्छा है", "यह बुरा है")]
+)
+def test_tfidf_sees_the_words_of_every_script(good: str, bad: str) -> None:
+    rows = labelled([(f"{good} {n}" if n % 2 else f"{bad} {n}", "+" if n % 2 else "-") for n in range(20)])
+    new = labelled([(f"我说{good}了", "+"), (f"我说{bad}了", "-")])
+
+    assert baselines.predict("tfidf_logreg", rows, new, Task.CLASSIFICATION) == ["+", "-"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import random
-import re
-import string
 import subprocess
 import sys
 from collections import Counter
@@ -18,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine import dataset, evaluate, export_rows, export_script, loading, models
+from engine import dataset, evaluate, export_rows, export_script, loading, models, words
 from engine.dataset import Dataset
 from engine.export_parts import Base, Trained
 from engine.metrics import METRICS
@@ -70,7 +68,7 @@ def functions(source: str, **constants: Any) -> dict[str, Any]:
     """The functions of a script, without the imports of its training libraries."""
     tree = ast.parse(source)
     defined = ast.Module([node for node in tree.body if isinstance(node, ast.FunctionDef)], [])
-    names: dict[str, Any] = {"json": json, "re": re, "string": string, "Counter": Counter, "Path": Path}
+    names: dict[str, Any] = {"json": json, "words": words, "Counter": Counter, "Path": Path}
     exec(compile(defined, "train.py", "exec"), names | constants, namespace := {})
     for function in namespace.values():
         function.__globals__.update(names | constants | namespace)
@@ -177,7 +175,7 @@ def test_labels_of_a_file_stay_text(weights: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("facts", "status", "words"),
+    ("facts", "status", "stops"),
     [
         ({"kept_epoch": 2}, RunStatus.FINISHED, "round(state.epoch) >= 2"),
         ({}, RunStatus.STOPPED, "state.global_step >= 24"),
@@ -186,13 +184,13 @@ def test_labels_of_a_file_stay_text(weights: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_run_that_kept_an_earlier_state_is_repeated_until_there(
-    facts: dict[str, Any], status: RunStatus, words: str, weights: Path, tmp_path: Path
+    facts: dict[str, Any], status: RunStatus, stops: str, weights: Path, tmp_path: Path
 ) -> None:
     run = trained(rows_of(Task.CLASSIFICATION, tmp_path), "accuracy", **facts)
     source = script(replace(run, result=replace(run.result, status=status)), base_of(weights))
 
-    assert words in source
-    assert ("TrainerCallback" in source) == bool(words)
+    assert stops in source
+    assert ("TrainerCallback" in source) == bool(stops)
 
 
 def test_the_config_stands_in_the_script_in_trls_names(weights: Path, tmp_path: Path) -> None:
