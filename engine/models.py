@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from engine import added, checkpoints, grids, hub, settings, weights
+from engine import added, checkpoints, fetching, grids, hub, packaged, settings, weights
 from engine.added import Added
-from engine.catalogue import HUB_MODELS, BaseModel, Provenance
+from engine.catalogue import HUB_MODELS, PACKAGED, BaseModel, Provenance
 from engine.checkpoints import Checkpoint
 from engine.errors import ModelError
 from engine.hub import Download
+from engine.packaged import Preparation
 from engine.shapes import Shape, shape_of
 from engine.weights import WEIGHTS
 
 __all__ = [
     "HUB_MODELS",
+    "PACKAGED",
     "WEIGHTS",
     "BaseModel",
     "Provenance",
@@ -26,6 +29,7 @@ __all__ = [
     "fetch",
     "get",
     "is_here",
+    "obstacle",
     "path",
     "registry",
     "relatives",
@@ -35,17 +39,21 @@ __all__ = [
 
 FOLDER = Path(__file__).resolve().parents[1] / "models"
 EMBEDDED = ("shortlist-tiny-1m", "shortlist-tiny-4m")
+TOUR = "Tour: seconds, too small for real use."
+RECIPE = 1  # of the preparation of packaged models: another number prepares them anew
 ALIKE = (
     2.0  # models differ at most so many times in size when one's configs are transferred to the other [ours]
 )
 
 
 def registry() -> list[BaseModel]:
-    """Every model that Shortlist knows: embedded, added, then those of the hub; none without its weights."""
+    """Every model that Shortlist knows: embedded (with their weights), of packages, added, of the hub."""
     present = [name for name in EMBEDDED if (FOLDER / name / WEIGHTS).is_file()]
     embedded = [_embedded(name) for name in present]
     known = added.read(settings.current().home)
-    return [*embedded, *(_local(found, embedded) for found in known.values()), *HUB_MODELS]
+    local = [_local(found, embedded) for found in known.values()]
+    packages = [_packaged(model) for model in PACKAGED if model.id not in known]
+    return [*embedded, *packages, *local, *HUB_MODELS]
 
 
 def get(model_id: str) -> BaseModel:
@@ -60,8 +68,8 @@ def get(model_id: str) -> BaseModel:
 
 def add_local(name: str, folder: Path, home: Path) -> BaseModel:
     """Check a folder of safetensors and list it under this name; raises ModelError."""
-    if name.lower() in {model.id.lower() for model in HUB_MODELS}:
-        raise ModelError(f"{name} is the name of a model of the hub. Choose another name.")
+    if name.lower() in {model.id.lower() for model in (*PACKAGED, *HUB_MODELS)}:
+        raise ModelError(f"{name} is the name of a model that Shortlist knows. Choose another name.")
     return _local(added.add(name, folder, home), [])
 
 
@@ -70,14 +78,28 @@ def remove_local(name: str, home: Path) -> None:
     added.remove(name, home)
 
 
-def fetch(model: BaseModel, say: hub.Say, stopped: Callable[[], bool]) -> bool:
-    """Download a hub model unless it is here, saying how far it is; False: stopped. Raises ModelError."""
-    return model.folder is not None or hub.fetch(_download(model), say, stopped)
+def fetch(model: BaseModel, say: fetching.Say, stopped: fetching.Stopped) -> bool:
+    """Download or prepare a model unless it is here, saying how far it is; False: stopped.
+
+    Raises ModelError. It takes memory and minutes: only workers call it.
+    """
+    if model.folder is not None:
+        return True
+    if model.package is not None:
+        return packaged.fetch(_preparation(model), say, stopped)
+    return hub.fetch(_download(model), say, stopped)
 
 
 def is_here(model: BaseModel) -> bool:
-    """Whether its weights are on this machine."""
-    return model.folder is not None or hub.here(_download(model)) is not None
+    """Whether its weights are on this machine, ready to be loaded."""
+    return model.folder is not None or fetching.here(_folder(model)) is not None
+
+
+def obstacle(model: BaseModel) -> str:
+    """Why a model of a package cannot be used here, and how to get it; empty for every other."""
+    if model.package is None or is_here(model):
+        return ""
+    return packaged.obstacle(model.package)
 
 
 def relatives(model: BaseModel) -> list[BaseModel]:
@@ -100,7 +122,7 @@ def path(model: BaseModel) -> Path:
     """The folder of a model's weights; raises ModelError for one that cannot be loaded here."""
     if model.embedded:
         return FOLDER / str(model.folder)
-    folder = _download(model).folder if model.folder is None else Path(model.folder)
+    folder = _folder(model)
     if not checkpoints.unchanged(folder, _checkpoint(model)):
         raise ModelError(f"The weights of {model.id} were changed since they were checked. {_again(model)}")
     return folder
@@ -119,10 +141,24 @@ def _checkpoint(model: BaseModel) -> Checkpoint:
     home = settings.current().home
     if model.local:
         return added.read(home)[model.id].checkpoint
-    found = hub.here(_download(model))
+    found = fetching.here(_folder(model))
     if found is None:
-        raise ModelError(f"{model.id} is not on this machine yet: its first run downloads it.")
+        does = "downloads" if model.package is None else "prepares"
+        raise ModelError(f"{model.id} is not on this machine yet: its first run {does} it.")
     return found
+
+
+def _folder(model: BaseModel) -> Path:
+    if model.folder is not None:
+        return Path(model.folder)
+    return _download(model).folder if model.package is None else _preparation(model).folder
+
+
+def _preparation(model: BaseModel) -> Preparation:
+    assert model.package is not None
+    home = settings.current().home / "models" / "package"
+    folder = home / model.id / f"{model.package.sha256[:16]}-{RECIPE}"
+    return Preparation(model.id, model.package, model.parameters, folder)
 
 
 def _download(model: BaseModel) -> Download:
@@ -135,7 +171,8 @@ def _download(model: BaseModel) -> Download:
 def _again(model: BaseModel) -> str:
     if model.local:
         return "Let the admin remove the model and add it again."
-    return f"Delete {_download(model).folder}, then retry: the next run downloads it again."
+    does = "downloads" if model.package is None else "prepares"
+    return f"Delete {_folder(model)}, then retry: the next run {does} it again."
 
 
 @cache
@@ -153,7 +190,14 @@ def _embedded(name: str) -> BaseModel:
         licence="Apache-2.0",
         shape=shape_of(config),
         shortlist=_provenance(name),
+        note=TOUR,
     )
+
+
+def _packaged(model: BaseModel) -> BaseModel:
+    """Measured when the current grid trained it."""
+    measured = grids.has_results(grids.current(), model.id)
+    return replace(model, shortlist=Provenance.MEASURED) if measured else model
 
 
 def _local(found: Added, embedded: Sequence[BaseModel]) -> BaseModel:

@@ -128,6 +128,8 @@ def check_number(runs: int) -> None:
 def _check(request: PlanRequest, model: BaseModel) -> None:
     if not model.launchable:
         raise ModelError(f"{model.id} cannot be trained here yet. Choose an embedded model.")
+    if lacking := models.obstacle(model):
+        raise ModelError(lacking)
     if request.method not in model.methods:
         fitting = ", ".join(model.methods)
         raise ModelError(f"{model.id} cannot be trained with {request.method} here. It fits: {fitting}.")

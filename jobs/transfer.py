@@ -22,7 +22,8 @@ def targets(study: str) -> list[BaseModel]:
     """The larger models that can be trained here by the study's method, the smallest first."""
     of = _files().read_study(study)
     least = models.get(of.model).parameters
-    fitting = [m for m in models.registry() if m.launchable and of.method in m.methods]
+    usable = [m for m in models.registry() if m.launchable and not models.obstacle(m)]
+    fitting = [m for m in usable if of.method in m.methods]
     return sorted((m for m in fitting if m.parameters > least), key=lambda model: model.parameters)
 
 

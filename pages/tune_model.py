@@ -26,14 +26,14 @@ SOURCES = {
 def choose(task: Task | None) -> tuple[BaseModel, Method]:
     """The model and method; unless changed the largest model that comes with the product."""
     known = models.registry()
-    ready = [model for model in known if model.folder is not None]
+    ready = [model for model in known if model.hub_id is None]
     if not ready:
         raise ModelError("No base model is here: restore the weights under models/.")
     first = max((m for m in ready if m.embedded), key=lambda m: m.parameters, default=ready[0])
     if st.session_state.setdefault("model", first.id) not in [model.id for model in known]:
         st.session_state.model = first.id  # an added model that was removed meanwhile
     _cards(ready)
-    of_hub = sorted((model for model in known if model.folder is None), key=lambda m: not _usable(m))
+    of_hub = sorted((model for model in known if model.hub_id), key=lambda m: not _usable(m))
     chosen = models.get(st.session_state.model)
     label = f"{len(of_hub)} larger models, downloaded when their first run starts"
     with st.expander(label, key="hub_models", expanded=chosen in of_hub):
@@ -43,7 +43,7 @@ def choose(task: Task | None) -> tuple[BaseModel, Method]:
 
 def download(model: BaseModel) -> str:
     """What a first run of the model fetches."""
-    if models.is_here(model):
+    if models.is_here(model) or model.hub_id is None:
         return "nothing"
     return f"about {words.size(model.hub_bytes)} from huggingface.co"
 
@@ -77,7 +77,9 @@ def _card(model: BaseModel, chosen: bool) -> None:
 def _usable(model: BaseModel) -> bool:
     """Whether it can be chosen; workers behind a Redis elsewhere may have more memory than this machine."""
     fits = any(estimate.fit(model, method).fits for method in model.methods)
-    return model.launchable and (fits or settings.current().redis_url is not None)
+    return (
+        model.launchable and not models.obstacle(model) and (fits or settings.current().redis_url is not None)
+    )
 
 
 def _fitting(model: BaseModel, fits: Sequence[Method]) -> str:
