@@ -431,6 +431,7 @@ def _run_facts(run: RunView) -> dict[str, Any]:
         "dev": result.dev.to_dict() if result and result.dev else None,
         "test": result.test.to_dict() if result and result.test else None,
         "seconds": result.seconds if result else None,
+        **{name: result.facts.get(name) if result else None for name in ("processor", "number_format")},
     }
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from engine import configfile, models, prompts
+from engine import configfile, models, processor, prompts
 from engine.encode import Encoder
 from engine.export_parts import Base, Trained, What
 from engine.export_rows import Line, sha256
@@ -70,7 +70,8 @@ def write(trained: Trained, base: Base, text: Encoder, told: Told, folder: Path)
 def metrics(trained: Trained) -> dict[str, Any]:
     """Every metric on both splits with its interval, and the facts behind it."""
     values, facts = trained.result.to_dict(), trained.result.facts
-    wanted = ("versions", "seeds", "device", "steps", "tokens", "training_seconds", "trainable_parameters")
+    machine = ("versions", "seeds", "device", "processor", "number_format")
+    wanted = (*machine, "steps", "tokens", "training_seconds", "trainable_parameters")
     return {
         "run": trained.spec.run,
         "selected_by": trained.spec.metric,
@@ -126,7 +127,7 @@ def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequenc
         train_rows=len(told.rows["train"]),
         truncated=facts.get("truncated_rows"),
         max_length=text.max_length,
-        device=facts.get("device"),
+        device=processor.described(facts),
         seconds=None if result.seconds is None else f"{result.seconds:.0f}",
         note=inline(facts.get("note", "")),
         config=configfile.write_config(trained.config).strip(),

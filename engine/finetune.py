@@ -130,7 +130,7 @@ def _arguments(config: Config, seed: int, folder: str, steps: int, parameters: i
         dataset_kwargs={"skip_prepare_dataset": True},
         seed=seed,
         use_cpu=not gpu,
-        bf16=loading.computes_in_bfloat16(),
+        bf16=loading.computes_in_bfloat16(parameters),
         gradient_checkpointing=None,  # type: ignore[arg-type]  # deprecated alias of the next
         activation_checkpointing=gpu and parameters >= CHECKPOINT_FROM,
         dataloader_pin_memory=gpu,

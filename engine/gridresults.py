@@ -120,7 +120,7 @@ def manifest(
         "complete": present == expected,
         "trainings": int(cells["ended"].sum()),
         "versions": facts.get("versions", {}),
-        "device": facts.get("device"),
+        **{name: facts.get(name) for name in ("device", "processor", "number_format")},
         "cores": cores,
         "workers": workers,
         "hours": round(sum(r.seconds or 0 for r in results) / workers / 3600, 3),

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine import weights
+from engine import processor, weights
 from engine.errors import ModelError
 from engine.records import Method
 
 PARTS = ("torch", "transformers", "trl", "peft")
 HALF_PRECISION_FROM = 100_000_000  # parameters; smaller models keep 32-bit weights also for LoRA
+BFLOAT16_FROM = 100_000_000  # parameters, for AVX512-BF16; between 4 and 135 million nothing was measured
 
 
 def device() -> Any:
@@ -24,14 +25,33 @@ def device() -> Any:
     return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
 
 
-def computes_in_bfloat16() -> bool:
-    """Whether bfloat16 autocast pays: on GPUs, and on CPUs that multiply it in hardware (AMX).
+def computes_in_bfloat16(parameters: int = 0) -> bool:
+    """Whether bfloat16 autocast pays for a model of so many parameters: on GPUs and on CPUs with AMX always,
+    on CPUs whose only bfloat16 instructions are AVX512-BF16 for big models.
 
-    Measured on two threads with AMX, 8 rows x 256 tokens, 4 M parameters: 9,200 tokens/s against 5,000.
+    Measured, float32's time over bfloat16's of a training step and of a forward pass alone. AVX512-BF16:
+    135 M parameters 1.5 to 1.7, 1 and 4 M 0.6 to 0.95; AMX: 1 M 0.8 to 1.6, 4 M 1.0 to 1.9 (8 rows of 64 to
+    256 tokens). AVX512 without BF16 has to imitate it: 0.3 to 0.45.
     """
     import torch
 
-    return torch.cuda.is_available() or bool(torch.cpu._is_amx_tile_supported())
+    if torch.cuda.is_available():
+        return True
+    found = processor.instruction_set()
+    return found == processor.AMX or (found == processor.BF16 and parameters >= BFLOAT16_FROM)
+
+
+def computing(parameters: int) -> dict[str, str]:
+    """Device, processor (without a GPU) and number format of a run, on which its last digits depend."""
+    import torch
+
+    gpu = torch.cuda.is_available()
+    name = torch.cuda.get_device_name(device()) if gpu else f"CPU, {torch.get_num_threads()} threads"
+    return {
+        "device": name,
+        **({} if gpu else {"processor": processor.instruction_set()}),
+        "number_format": "bfloat16 autocast" if computes_in_bfloat16(parameters) else "float32",
+    }
 
 
 def load_tokenizer(folder: Path) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from engine import classes, figures, figures_report
+from engine import classes, figures, figures_report, processor
 from engine.classes import Classes
 from engine.comparing import points
 from engine.dataset import Dataset
@@ -377,7 +377,7 @@ def _repeat(facts: Facts) -> Section:
         ("Shortlist from", f"grid {study.shortlist['version']}" if study.shortlist.get("version") else ""),
         ("Seeds", listed(seeds)),
         ("Model weights", _first(ran, "model_sha256", "sha256 {}")),
-        ("Device", listed(sorted({str(f["device"]) for f in ran if f.get("device")}))),
+        ("Device", "; ".join(sorted({processor.described(f) for f in ran if f.get("device")}))),
         ("Versions", _versions(ran)),
         ("Tracked in", listed(sorted({name for f in ran for name in f.get("trackers", ())}))),
     ]

@@ -133,7 +133,7 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
     tokenizer = loading.load_tokenizer(models.path(entry))
     text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
     model = loading.load_model(models.path(entry), spec.method)
-    job.facts.update(device=_device_name(), model_sha256=models.sha256(entry))
+    job.facts.update(loading.computing(model.num_parameters()), model_sha256=models.sha256(entry))
     job.facts.update(max_length=text.max_length, answer_tokens=text.answer_tokens)
     if not spec.kind.trains:
         rows = crossval.scored(dataset, spec.folds)
@@ -444,14 +444,3 @@ def _cause(error: Exception, spec: RunSpec) -> str | None:
     if text.startswith("CUDA error"):
         return f"The GPU failed ({text.splitlines()[0]}): retry the run."
     return None
-
-
-def _device_name() -> str:
-    import torch
-
-    where = loading.device()
-    return (
-        torch.cuda.get_device_name(where)
-        if where.type == "cuda"
-        else f"CPU, {torch.get_num_threads()} threads"
-    )

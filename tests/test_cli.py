@@ -121,6 +121,8 @@ def test_tune_then_predict_from_nothing_running(colours: Path, tmp_path: Path) -
     assert [run["rank"] for run in facts["runs"] if run["kind"] == "shortlist"] == [1]
     assert facts["winner"] in {run["run"] for run in facts["runs"]}
     assert runs["default"]["test"]["n"] == 30
+    assert runs["default"]["number_format"] in {"float32", "bfloat16 autocast"}
+    assert runs["default"]["processor"] and runs["majority"]["processor"] is None
 
     new = write_jsonl(tmp_path / "new.jsonl", [{"text": "a red leaf"}, {"text": "the blue sea"}])
     predicted = run("predict", facts["study"], new, "--out", tmp_path / "answers.csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,3 +25,18 @@ def colours(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     """42 training rows: 11 steps per epoch at 4 rows each."""
     monkeypatch.setattr(models, "FOLDER", weights)
     return dataset.build(tiny.write_jsonl(weights / "colours.jsonl", tiny.tiny_classification(80)))
+
+
+@pytest.fixture
+def swapped(colours: Dataset) -> Dataset:
+    """The colours, but each dev row answers with the next colour: what is learned must be wrong on dev.
+
+    So dev loss rises as the training goes on, in every number format: the surer of train, the worse on dev.
+    """
+    after = dict(zip(tiny.LABELS, (*tiny.LABELS[1:], tiny.LABELS[0]), strict=True))
+    dev = set(colours.splits["dev"])
+    rows = tuple(
+        replace(row, targets=(after[row.targets[0]],)) if place in dev else row
+        for place, row in enumerate(colours.rows)
+    )
+    return replace(colours, rows=rows)

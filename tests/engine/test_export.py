@@ -163,6 +163,7 @@ def test_the_card_tells_scores_data_licence_and_how_to_serve(
     facts = json.loads((folder / "metrics.json").read_text())
     assert lora.result.test is not None
     assert facts["metrics"]["accuracy"]["test"] == lora.result.test.to_dict()
+    assert facts["processor"] in text and facts["number_format"] in text
 
 
 def parity_digest(path: Path) -> str:

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from engine import dataset, loading, models, pausing, train
+from engine import loading, pausing, train
 from engine.dataset import Dataset
 from engine.metrics import METRICS
 from engine.pausing import Pauses
 from engine.records import Config, RunKind, RunResult, RunSpec, RunStatus
 from engine.space import EARLY_STOPPING
 from engine.watch import StopMode
-from tests import tiny
 
 MODEL = "shortlist-tiny-1m"
 FULL = Config(3e-3, 3, 4, lr_scheduler_type="linear", warmup_ratio=0.1, weight_decay=0.01)
@@ -128,16 +127,12 @@ def test_the_end_counts_the_steps_and_the_cost_of_both_parts(
     assert mean == pytest.approx(end.facts["dev_loss"], abs=1e-5)
 
 
-def test_patience_goes_on_where_it_was(
-    weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models, "FOLDER", weights)
-    noise = dataset.build(tiny.write_jsonl(tmp_path / "noise.jsonl", tiny.tiny_noise(80)))
-    spec = spec_of(noise, replace(FULL, num_train_epochs=40), **EARLY_STOPPING)
-    whole = carry_out(spec, noise, tmp_path / "whole")
+def test_patience_goes_on_where_it_was(swapped: Dataset, tmp_path: Path) -> None:
+    spec = spec_of(swapped, replace(FULL, num_train_epochs=40), **EARLY_STOPPING)
+    whole = carry_out(spec, swapped, tmp_path / "whole")
     assert whole.facts["kept_epoch"] < whole.facts["stopped_epoch"] - 1
 
-    _, end = in_parts(spec, noise, tmp_path, (whole.facts["kept_epoch"] + 1.5) / 40)
+    _, end = in_parts(spec, swapped, tmp_path, (whole.facts["kept_epoch"] + 1.5) / 40)
 
     for fact in ("kept_epoch", "stopped_epoch", "note"):
         assert end.facts[fact] == whole.facts[fact]

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from engine import dataset, finetune, loading, models, train
+from engine import dataset, finetune, loading, models, processor, train
 from engine.dataset import Dataset
 from engine.encode import encoder
 from engine.errors import ConfigError
@@ -53,13 +53,6 @@ def carry_out(
     return result, events
 
 
-@pytest.fixture
-def noise(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    """Texts whose labels have nothing to do with them: what is learned is wrong on dev."""
-    monkeypatch.setattr(models, "FOLDER", weights)
-    return dataset.build(tiny.write_jsonl(weights / "noise.jsonl", tiny.tiny_noise(80)))
-
-
 def dev_losses(result: RunResult) -> dict[int, float]:
     return {e["epoch"]: e["eval_loss"] for e in result.facts["log_history"] if "eval_loss" in e}
 
@@ -88,6 +81,27 @@ def test_full_finetuning_learns_and_leaves_model_and_predictions(colours: Datase
         len(colours.splits["train"]) / 8
     )
     assert RunResult.from_dict(result.to_dict()) == result
+
+
+def test_a_run_says_which_processor_and_number_format_it_used(
+    colours: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    load, used = loading.load_model, set()
+
+    def watched(folder: Path, method: Method = Method.FULL) -> Any:
+        model = load(folder, method)
+        model.model.register_forward_hook(
+            lambda module, *_: used.add(torch.is_autocast_enabled("cpu")) if module.training else None
+        )
+        return model
+
+    monkeypatch.setattr(loading, "load_model", watched)
+    result, _ = carry_out(spec_of(colours, config=replace(FULL, num_train_epochs=1)), colours, tmp_path)
+
+    assert result.facts["processor"] == processor.instruction_set()
+    assert {"bfloat16 autocast": {True}, "float32": {False}}[result.facts["number_format"]] == used
 
 
 def test_full_finetuning_changes_the_base_weights(colours: Dataset, tmp_path: Path) -> None:
@@ -185,7 +199,7 @@ def test_a_baseline_runs_without_a_model(colours: Dataset, tmp_path: Path) -> No
 
     assert result.status is RunStatus.FINISHED and result.test is not None
     assert result.test.value > 0.8
-    assert "device" not in result.facts
+    assert not {"device", "processor", "number_format"} & set(result.facts)
 
 
 def test_discarding_stops_at_the_next_step_without_scores(colours: Dataset, tmp_path: Path) -> None:
@@ -282,12 +296,12 @@ def test_a_study_knows_the_untuned_loss_and_that_of_every_epoch_and_a_grid_pays_
 
 @pytest.mark.parametrize("method", Method)
 def test_early_stopping_ends_after_its_patience_and_keeps_the_best_epoch(
-    method: Method, noise: Dataset, tmp_path: Path
+    method: Method, swapped: Dataset, tmp_path: Path
 ) -> None:
     config = replace(LORA if method is Method.LORA else FULL, num_train_epochs=40)
-    spec = spec_of(noise, method=method, config=config, **EARLY_STOPPING)
+    spec = spec_of(swapped, method=method, config=config, **EARLY_STOPPING)
 
-    result, events = carry_out(spec, noise, tmp_path)
+    result, events = carry_out(spec, swapped, tmp_path)
 
     measured, facts = dev_losses(result), result.facts
     best = min((loss, epoch) for epoch, loss in measured.items() if epoch)[1]
@@ -304,11 +318,11 @@ def test_early_stopping_ends_after_its_patience_and_keeps_the_best_epoch(
 
 
 def test_without_early_stopping_all_epochs_are_trained_and_the_last_is_kept(
-    noise: Dataset, tmp_path: Path
+    swapped: Dataset, tmp_path: Path
 ) -> None:
-    spec = spec_of(noise, config=replace(FULL, num_train_epochs=15))
+    spec = spec_of(swapped, config=replace(FULL, num_train_epochs=15))
 
-    result, _ = carry_out(spec, noise, tmp_path)
+    result, _ = carry_out(spec, swapped, tmp_path)
 
     measured = dev_losses(result)
     assert result.facts["dev_loss"] == pytest.approx(measured[15], rel=1e-3)
