@@ -28,11 +28,13 @@ def colours(weights: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
 
 @pytest.fixture
-def swapped(colours: Dataset) -> Dataset:
-    """The colours, but each dev row answers with the next colour: what is learned must be wrong on dev.
+def swapped(tmp_path: Path) -> Dataset:
+    """Colours for the smallest embedded model, but each dev row answers with the next colour.
 
-    So dev loss rises as the training goes on, in every number format: the surer of train, the worse on dev.
+    What is learned must be wrong on dev, so that dev loss rises in every number format: the surer of train,
+    the worse on dev. A random model would hardly learn with LoRA, and its dev loss creep down for long.
     """
+    colours = dataset.build(tiny.write_jsonl(tmp_path / "colours.jsonl", tiny.tiny_classification(80)))
     after = dict(zip(tiny.LABELS, (*tiny.LABELS[1:], tiny.LABELS[0]), strict=True))
     dev = set(colours.splits["dev"])
     rows = tuple(

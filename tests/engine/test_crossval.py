@@ -15,6 +15,8 @@ from engine.records import RunKind, RunStatus
 from tests import tiny
 from tests.engine.test_train import FULL, LORA, carry_out, spec_of
 
+pytestmark = pytest.mark.trains
+
 
 def outside(data: Dataset) -> set[int]:
     return {row.number for name in ("train", "dev") for row in data.split(name)}

@@ -22,7 +22,7 @@ FULL = Config(1e-3, 5, 8, lr_scheduler_type="constant_with_warmup", warmup_steps
 LORA = replace(FULL, learning_rate=3e-3, lora_r=8, lora_alpha=16, lora_dropout=0.0)
 Trained = Callable[..., tuple[RunSpec, RunResult]]
 
-pytestmark = pytest.mark.timeout(300)  # real trainings, on a machine that may be busy
+pytestmark = [pytest.mark.trains, pytest.mark.timeout(300)]  # real trainings, on a machine that may be busy
 
 
 @pytest.fixture

@@ -21,6 +21,8 @@ from engine.records import Config, Method
 MODEL = "shortlist-tiny-1m"
 RATES = Ramp(1e-6, 1e-2).rates
 
+pytestmark = pytest.mark.trains
+
 
 def falling(middle: float, decades: float, noise: float = 0.0) -> list[float]:
     """A loss from 5 to 1 that falls most steeply at a learning rate, most of it within so many decades."""

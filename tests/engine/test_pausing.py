@@ -22,6 +22,8 @@ MODEL = "shortlist-tiny-1m"
 FULL = Config(3e-3, 3, 4, lr_scheduler_type="linear", warmup_ratio=0.1, weight_decay=0.01)
 LORA = replace(FULL, learning_rate=1e-2, lora_r=8, lora_alpha=16, lora_dropout=0.1)
 
+pytestmark = pytest.mark.trains
+
 
 def spec_of(data: Dataset, config: Config = FULL, **changes: Any) -> RunSpec:
     return RunSpec(

@@ -27,6 +27,8 @@ MODEL = "shortlist-tiny-1m"
 FULL = Config(3e-3, 5, 8)
 LORA = Config(1e-2, 3, 8, lora_r=8, lora_alpha=16, lora_dropout=0.05)
 
+pytestmark = pytest.mark.trains
+
 
 def spec_of(data: Dataset, kind: RunKind = RunKind.CUSTOM, **changes: Any) -> RunSpec:
     metric = METRICS[data.task][0]
