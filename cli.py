@@ -115,11 +115,14 @@ def tune(
             data, model, method, k=k, metric=metric, seed=seed, train_size=train_size,
             max_length=max_length, custom=own, folds=folds, early_shortlist=early_stopping,
         )  # fmt: skip
+        request = plans.with_starting_points(request)
         plan = plans.make(request)
         studies.save_dataset(data, file)
         study = studies.create(plan).study
         studies.launch(study)
         err.print(plan.shortlist.evidence, markup=False, soft_wrap=True)
+        if len(request.custom) > len(own):
+            err.print(f"Trained instead: {len(request.custom)} starting points, not measured here.")
         _follow(study)
         if repeats.start(study, seeds):
             _follow(study)

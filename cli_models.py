@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from terminal import Json, err, print_json, print_table
+
+if TYPE_CHECKING:
+    from engine.models import BaseModel
 
 app = typer.Typer(help="List the base models; add one from a folder, or remove it.")
 
@@ -26,6 +29,13 @@ def show(context: typer.Context, json: Json = False) -> None:
             "parameters": model.parameters,
             "methods": [str(method) for method in model.methods],
             "shortlist": str(model.shortlist),
+            "title": model.shown,
+            "source": model.source,
+            "licence": model.licence,
+            "languages": model.languages,
+            "chat_format": model.chat_format,
+            "context_length": model.context_length,
+            "note": _note(model),
         }
         for model in models.registry()
     ]
@@ -33,9 +43,26 @@ def show(context: typer.Context, json: Json = False) -> None:
         print_json(facts)
         return
     print_table(
-        ("model", "parameters", "methods", "shortlist"),
-        [(m["id"], f"{m['parameters']:,}", ", ".join(m["methods"]), m["shortlist"]) for m in facts],
+        ("model", "parameters", "methods", "shortlist", "weights"),
+        [
+            (m["id"], f"{m['parameters']:,}", ", ".join(m["methods"]), m["shortlist"], _about(m))
+            for m in facts
+        ],
     )
+
+
+def _note(model: BaseModel) -> str:
+    """What to know before choosing it: what is missing, or how long its first use takes to begin."""
+    from engine import estimate, models
+
+    seconds = estimate.preparing_seconds(model)
+    prepared = f"Prepared on first use, about {seconds:.0f} s." if seconds else ""
+    return model.note or models.obstacle(model) or prepared
+
+
+def _about(facts: dict[str, Any]) -> str:
+    parts = (facts["source"], facts["licence"], facts["languages"], facts["chat_format"])
+    return " ".join(filter(None, (f"{', '.join(filter(None, parts))}.", facts["note"])))
 
 
 @app.command()

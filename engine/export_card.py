@@ -220,6 +220,10 @@ def _base_sentence(base: Base) -> str:
     name = inline(entry.id)
     if entry.hub_id:
         return f"`{entry.hub_id}` on the hub, commit `{entry.revision}`, {entry.parameters:,} parameters."
+    if entry.package is not None:
+        title, source = inline(entry.shown), inline(entry.source)
+        of = f"{name} ({title}), {entry.parameters:,} parameters, from the {source}"
+        return f"{of}; `{BASE_FOLDER}/` is a copy."
     if base.shipped:
         return f"{name} of Shortlist itself, {entry.parameters:,} parameters; `{BASE_FOLDER}/` is a copy."
     return f"{name}, {entry.parameters:,} parameters, added from a folder by the admin and not given along."

@@ -37,7 +37,7 @@ class Base:
     @property
     def shipped(self) -> bool:
         """Whether a copy lies in the export; others are named by hub id and commit, or by their folder."""
-        return self.entry.embedded
+        return self.entry.embedded or self.entry.package is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,6 +148,20 @@ def library_default(method: Method) -> Config:
     return LIBRARY_DEFAULT if method is Method.FULL else replace(LIBRARY_DEFAULT, **LIBRARY_ADAPTER)
 
 
+def starting_points(method: Method) -> tuple[Config, ...]:
+    """Four configs for an LLM of about 0.1 to 1 billion parameters that no grid has measured.
+
+    [ours] Rank 16, alpha 32 and about 1e-3 did well in one trial of SmolLM2-135M on 100 rows; full
+    fine-tuning takes a tenth of LoRA's learning rates (the ratio of thinking-machines-lab/tinker-cookbook).
+    """
+    rates = (5e-4, 1e-3, 2e-3, 2e-4)
+    start = replace(LIBRARY_DEFAULT, num_train_epochs=5)
+    if method is Method.FULL:
+        return tuple(replace(start, learning_rate=rate / 10) for rate in rates)
+    adapter: dict[str, Any] = {"lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.0}
+    return tuple(replace(start, learning_rate=rate, **adapter) for rate in rates)
+
+
 def normalize_names(values: Mapping[str, Any]) -> dict[str, Any]:
     """The same values under TRL/PEFT names; raises ConfigError when two names mean one thing."""
     named: dict[str, Any] = {}

@@ -147,6 +147,11 @@ def _models() -> Iterator[Check]:
             )
         else:
             yield Check("Model", Status.OK, name)
+    for model in models.PACKAGED:
+        if lacking := models.obstacle(model):
+            yield Check("Model", Status.WARNING, f"{model.id} is not here", lacking)
+        else:
+            yield Check("Model", Status.OK, model.id)
 
 
 def _tracking(settings: Settings) -> Iterator[Check]:

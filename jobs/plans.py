@@ -75,6 +75,17 @@ def make(request: PlanRequest) -> Plan:
     return raced(plan, RunKind.SHORTLIST) if request.early_shortlist else plan
 
 
+def starting_points(request: PlanRequest) -> tuple[Config, ...]:
+    """k configs to try where nothing is measured or published for the model and method; else none."""
+    known = shortlist.recommend(models.get(request.model), request.method, 1).entries
+    return () if known else space.starting_points(request.method)[: request.k]
+
+
+def with_starting_points(request: PlanRequest) -> PlanRequest:
+    """The same, unless it names configs, with starting points in the place of a shortlist that is missing."""
+    return request if request.custom else replace(request, custom=starting_points(request))
+
+
 def raced(plan: Plan, kind: RunKind) -> Plan:
     """The plan with runs of this kind as short runs first, of which only the best go on (engine.halving)."""
     specs = tuple(

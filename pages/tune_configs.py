@@ -23,17 +23,27 @@ PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_val
 def choose(request: PlanRequest) -> Plan:
     """The plan with the user's k, choice and own configs."""
     scope = f"{request.model}_{request.method}"
-    title = "k: how many configs of the shortlist to train"
-    k = st.slider(title, 1, MOST, RECOMMENDED, key="k", persist_state="session")
-    request = replace(request, k=k, custom=tune_own.configs(scope))
+    points = plans.starting_points(request)
+    k = 0 if points else _k()
+    request = replace(request, k=k, custom=tune_own.configs(scope, points))
     plan = plans.make(request)
     _worth(plan, k, request.dataset)
-    left_out = _table(plan, scope)
+    if points:
+        st.caption(
+            f"{len(points)} starting points stand in for it: not measured here, edit them as you like."
+        )
+    left_out, dropped = _table(plan, scope)
     rows = request.train_size or len(request.dataset.splits["train"])
     early_stopping = tune_own.buttons(plan, scope, rows)
-    plan = plans.make(replace(request, left_out=left_out, early_stopping=early_stopping))
+    custom = tuple(config for config in request.custom if config not in dropped)
+    plan = plans.make(replace(request, left_out=left_out, custom=custom, early_stopping=early_stopping))
     tune_early.told(plan, request.dataset)
     return plan
+
+
+def _k() -> int:
+    title = "k: how many configs of the shortlist to train"
+    return int(st.slider(title, 1, MOST, RECOMMENDED, key="k", persist_state="session"))
 
 
 def _worth(plan: Plan, k: int, data: Dataset) -> None:
@@ -46,7 +56,7 @@ def _worth(plan: Plan, k: int, data: Dataset) -> None:
             *(f"{known[n]:.0%} with {n + 1}" for n in (0, MOST - 1)),
         ]
         st.text(f"Of the whole grid's best test score, on data it has not seen: {', '.join(told)}.")
-    one = [spec for spec in plan.specs if spec.kind == RunKind.SHORTLIST][:1]
+    one = [spec for spec in plan.specs if spec.kind in (RunKind.SHORTLIST, RunKind.CUSTOM)][:1]
     if one:
         cost = tune_cost.of_runs(one, data)
         st.caption(words.plain(f"Each config takes about {words.duration(cost.seconds)}. {cost.basis}"))
@@ -64,8 +74,8 @@ def shares(version: str | None, model: str, method: str, excluded: tuple[str, ..
     return () if kept.empty else evidence.expected_shares(kept, grids.config_columns(kept), MOST)
 
 
-def _table(plan: Plan, scope: str) -> tuple[int, ...]:
-    """Every training of the plan; answers the ranks that are not to be run."""
+def _table(plan: Plan, scope: str) -> tuple[tuple[int, ...], tuple[Config, ...]]:
+    """Every training of the plan; answers the ranks and the own configs that are not to be run."""
     replaced = tune_own.replaced(scope)
     trained = [spec for spec in plan.specs if spec.kind.trains and spec.rank not in replaced]
     rows = [_row(plan, spec) for spec in trained]
@@ -74,14 +84,18 @@ def _table(plan: Plan, scope: str) -> tuple[int, ...]:
         disabled=[name for name in rows[0] if name != TICK], column_config={"Covered so far": PERCENT},
     )  # fmt: skip
     st.caption("The default is always trained, the untuned base and answers without a model always scored.")
-    pairs = zip(trained, edited, strict=True)
-    return (*replaced, *(spec.rank for spec, row in pairs if spec.rank is not None and not row[TICK]))
+    off = [spec for spec, row in zip(trained, edited, strict=True) if not row[TICK]]
+    ranks = (spec.rank for spec in off if spec.rank is not None)
+    dropped = (spec.config for spec in off if spec.kind is RunKind.CUSTOM and spec.config is not None)
+    return (*replaced, *ranks), tuple(dropped)
 
 
 def _row(plan: Plan, spec: RunSpec) -> dict[str, Any]:
     entry = next((entry for entry in plan.shortlist.entries if entry.rank == spec.rank), None)
     cells = plan.shortlist.cells
     why = {RunKind.DEFAULT: "TRL's default", RunKind.CUSTOM: "your own"}.get(spec.kind, "")
+    if spec.config in tune_own.points(f"{plan.study.model}_{plan.study.method}"):
+        why = "starting point"
     if entry is not None and cells <= 1:  # nothing to cover
         why, cells = str(plan.shortlist.origin(entry.rank)), 0
     return {

@@ -13,7 +13,7 @@ from engine import dataset
 from engine.dataset import Dataset, Inspection
 from engine.records import Role, Task
 from engine.roles import TASK_ROLES
-from pages import live, tune_file, tune_rows, words
+from pages import live, tune_file, tune_first, tune_rows, words
 from pages.tune_file import Source
 
 ROLE_NAMES = {
@@ -39,6 +39,7 @@ def choose(seed: int) -> tuple[Understood | None, str]:
     """What the user gave and confirmed; else None and what is missing. DatasetError: it cannot be used."""
     source = tune_file.choose()
     if source is None:
+        tune_first.offer()
         return None, "Choose a file or a sample"
     if source.path is None:
         data = load(source.kept or "")

@@ -24,14 +24,11 @@ SOURCES = {
 
 
 def choose(task: Task | None) -> tuple[BaseModel, Method]:
-    """The model and method; unless changed the largest model that comes with the product."""
+    """The model and method; unless changed the largest model that needs no download (see first)."""
     known = models.registry()
-    ready = [model for model in known if model.hub_id is None]
-    if not ready:
-        raise ModelError("No base model is here: restore the weights under models/.")
-    first = max((m for m in ready if m.embedded), key=lambda m: m.parameters, default=ready[0])
-    if st.session_state.setdefault("model", first.id) not in [model.id for model in known]:
-        st.session_state.model = first.id  # an added model that was removed meanwhile
+    ready = sorted((model for model in known if model.hub_id is None), key=lambda m: m.package is None)
+    if st.session_state.setdefault("model", first().id) not in [model.id for model in known]:
+        st.session_state.model = first().id  # an added model that was removed meanwhile
     _cards(ready)
     of_hub = sorted((model for model in known if model.hub_id), key=lambda m: not _usable(m))
     chosen = models.get(st.session_state.model)
@@ -39,6 +36,15 @@ def choose(task: Task | None) -> tuple[BaseModel, Method]:
     with st.expander(label, key="hub_models", expanded=chosen in of_hub):
         _cards(of_hub)
     return chosen, _method(chosen, task)
+
+
+def first() -> BaseModel:
+    """What is chosen at first: the largest model that comes in a package, or else with the product."""
+    known = [model for model in models.registry() if model.embedded or model.package is not None]
+    usable = [model for model in known if not models.obstacle(model)]
+    if not usable:
+        raise ModelError("No base model is here: restore the weights under models/.")
+    return max(usable, key=lambda model: model.parameters)
 
 
 def download(model: BaseModel) -> str:
@@ -59,13 +65,15 @@ def _cards(shown: Sequence[BaseModel]) -> None:
 def _card(model: BaseModel, chosen: bool) -> None:
     fits = [method for method in model.methods if estimate.fit(model, method).fits]
     with st.container(border=True, key=f"card_{model.id}", height="stretch"):
-        st.markdown(f"**{words.plain(model.id)}**")
+        st.markdown(f"**{words.plain(model.shown)}**")
         lines = (
             f"{words.count(model.parameters)} parameters, reads {model.context_length:,} tokens, "
             f"{model.licence}.",
+            _speaks(model),
             f"{_fitting(model, fits)}.",
             f"Shortlist: {SOURCES[model.shortlist]}.",
             _source(model),
+            model.note,
         )
         st.caption("  \n".join(words.plain(line) for line in lines if line))
         st.button(
@@ -104,8 +112,17 @@ def _where(fit: Fit) -> str:
     return f"{owner} {words.size(fit.memory.size)}"
 
 
+def _speaks(model: BaseModel) -> str:
+    """Languages and chat format, where they are known."""
+    chat = f"chat format {model.chat_format}" if model.chat_format else None
+    facts = ", ".join(filter(None, (model.languages, chat)))
+    return f"{facts}." if facts else ""
+
+
 def _source(model: BaseModel) -> str:
     """Where the weights come from, for a model that did not come with the product."""
+    if model.package is not None:
+        return f"From {model.source}. {_prepared(model)}"
     if model.local:
         return "Added by the admin."
     if model.hub_id is None:
@@ -114,6 +131,14 @@ def _source(model: BaseModel) -> str:
         return f"{model.hub_id}: downloaded."
     gate = "; its owner asks for an account that accepted the licence" if model.gated else ""
     return f"{model.hub_id}: {words.size(model.hub_bytes)} to download{gate}."
+
+
+def _prepared(model: BaseModel) -> str:
+    """Whether the weights of a package are ready to be loaded, and what their first use takes."""
+    seconds = estimate.preparing_seconds(model)
+    return models.obstacle(model) or (
+        f"Prepared on first use, about {words.duration(seconds)}." if seconds else "Prepared."
+    )
 
 
 def _take(model_id: str) -> None:

@@ -29,9 +29,17 @@ EARLY_STOPPING_HELP = (
 FILE_HELP = "One config in the names of TRL and PEFT; lr, epochs, lora_rank and the like are understood too."
 
 
-def configs(scope: str) -> tuple[Config, ...]:
-    """The user's own configs for this model and method."""
+def configs(scope: str, points: Sequence[Config] = ()) -> tuple[Config, ...]:
+    """The user's own configs for this model and method; at first the starting points, where there are any."""
+    if f"points_{scope}" not in st.session_state:
+        st.session_state[f"points_{scope}"] = tuple(points)
+        _state("own", scope).extend(points)
     return tuple(_state("own", scope))
+
+
+def points(scope: str) -> tuple[Config, ...]:
+    """The starting points that stand in for a shortlist; none where there is one."""
+    return tuple(st.session_state.get(f"points_{scope}", ()))
 
 
 def replaced(scope: str) -> tuple[int, ...]:
@@ -49,16 +57,19 @@ def buttons(plan: Plan, scope: str, rows: int) -> bool:
     with st.container(horizontal=True, vertical_alignment="center", key="own_actions"):
         if st.button("Add, edit or clone a config", key="add_config", icon=":material/add:"):
             _form(plan, scope, rows)
+        start = points(scope)
+        if configs(scope) != start:
+            label = "Back to the starting points" if start else "Back to the shortlist alone"
+            st.button(label, key="reset_configs", on_click=_reset, args=(scope,))
         if not configs(scope):
             return True
-        st.button("Back to the shortlist alone", key="reset_configs", on_click=_reset, args=(scope,))
     return st.toggle(
         EARLY_STOPPING, True, key="early_stopping", help=EARLY_STOPPING_HELP, persist_state="session"
     )
 
 
 def _reset(scope: str) -> None:
-    _state("own", scope).clear()
+    _state("own", scope)[:] = points(scope)
     _state("replaced", scope).clear()
 
 

@@ -11,7 +11,7 @@ from engine.findings import counted
 from engine.records import RunKind, RunSpec
 from jobs import studies
 from jobs.plans import Plan
-from pages import live, tune_configs, tune_cost, tune_early, tune_file, tune_model, words
+from pages import live, tune_configs, tune_cost, tune_early, tune_file, tune_model, tune_own, words
 from pages.tune_data import Understood
 
 CORRECT = "Correct what is marked"
@@ -54,7 +54,8 @@ def _facts(understood: Understood, plan: Plan, cost: Estimate, changed: tuple[st
 def _changes(understood: Understood, plan: Plan) -> list[str]:
     """What of the plan is not as recommended."""
     ranks = [spec.rank for spec in plan.specs if spec.rank is not None]
-    own = sum(spec.kind == RunKind.CUSTOM for spec in plan.specs)
+    points = tune_own.points(f"{plan.study.model}_{plan.study.method}")
+    own = sum(spec.kind == RunKind.CUSTOM and spec.config not in points for spec in plan.specs)
     left_out = len(plan.shortlist.entries) - len(ranks)
     told = {
         f"k = {plan.study.k}": bool(ranks) and plan.study.k != tune_configs.RECOMMENDED,

@@ -11,7 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from engine import dataset, evaluate, grids
+from engine import dataset, evaluate, grids, models
 from engine.artifacts import Artifacts
 from engine.dataset import Dataset
 from engine.records import RunKind, RunResult, RunStatus, Study, Task
@@ -31,6 +31,12 @@ def grid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     results.to_parquet(folder / "results.parquet")
     monkeypatch.setattr(grids, "FOLDER", tmp_path / "grids")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def tiny_models_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a package with a model is installed plays no part."""
+    monkeypatch.setattr(models, "PACKAGED", ())
 
 
 @pytest.fixture
