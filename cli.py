@@ -210,11 +210,14 @@ def predict(
     file: Annotated[Path, typer.Argument(help="Rows without labels, columns as in the study's file.")],
     to: Annotated[Path | None, typer.Option("--out", help=".csv, .jsonl or .parquet; else stdout.")] = None,
 ) -> None:
-    """Let a study's winner, or one run, answer new rows."""
+    """Let a study's winner (or the baseline that no tuned model beat), or one run, answer new rows."""
     from jobs import predictions, stack
 
+    run = predictions.run_of(study_or_run)
     with stack.start(user="terminal"):
-        table = predictions.predict(study_or_run, file)
+        table = predictions.predict(run, file)
+    if run != study_or_run:
+        err.print(predictions.told(run), markup=False, soft_wrap=True)
     if to is None:
         sys.stdout.write(predictions.encode(table, ".csv").decode())
         return
@@ -414,6 +417,7 @@ def _study_facts(study: str) -> dict[str, Any]:
         "shortlist": dict(view.study.shortlist),
         "runs": [_run_facts(run) for run in view.runs],
         "winner": summary.winner,
+        "use": summary.use,
         "runner_up": summary.runner_up,
         "ties": list(summary.ties),
         "smallest_difference": summary.smallest_difference,

@@ -1,4 +1,4 @@
-"""Takes a trained run out of Shortlist: adapter, merged model, a script that repeats it, a card; checked."""
+"""Takes a run out of Shortlist: adapter, merged model, a script that repeats it or a baseline; checked."""
 
 from __future__ import annotations
 
@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from engine import added, export_card, export_rows, export_script, export_weights, parity, words
+from engine import (
+    added,
+    export_baseline,
+    export_card,
+    export_rows,
+    export_script,
+    export_weights,
+    parity,
+    words,
+)
 from engine.encode import Encoder
 from engine.errors import ConfigError
 from engine.export_parts import (
@@ -19,10 +28,12 @@ from engine.export_parts import (
     What,
     base_of,
     chosen,
+    left_out,
     refusals,
 )
 from engine.export_rows import Line
 from engine.parity import Exported, Parity
+from engine.records import RunKind
 
 __all__ = [
     "Cancelled",
@@ -56,7 +67,9 @@ def write(trained: Trained, what: What, folder: Path, hooks: Hooks) -> Written:
     Raises ModelError when a part cannot be had, Cancelled when it is no longer wanted.
     """
     refused = refusals(trained.spec, trained.result, {path.name for path in trained.attempt.iterdir()})
-    parts = chosen(what, refused)
+    parts, lacks = chosen(what, refused), left_out(what, trained.spec, refused)
+    if trained.spec.kind is RunKind.BASELINE:
+        return Written(parts, lacks, export_baseline.write(trained, parts, lacks, folder, hooks))
     base = base_of(trained)
     if What.MERGED in parts:
         added.check_space(folder, export_weights.bytes_needed(base))
@@ -70,10 +83,9 @@ def write(trained: Trained, what: What, folder: Path, hooks: Hooks) -> Written:
         _write_script(trained, base, text, rows, folder)
     asked = export_rows.asked(trained.dataset, text, "test")
     checked = tuple(_checked(trained, base, part, asked, folder, hooks) for part in WEIGHTS if part in parts)
-    left_out = {part: why for part, why in refused.items() if what is What.ALL}
     hooks.stage("Writing the card")
-    export_card.write(trained, base, text, export_card.Told(rows, checked, left_out), folder)
-    return Written(parts, left_out, checked)
+    export_card.write(trained, base, text, export_card.Told(rows, checked, lacks), folder)
+    return Written(parts, lacks, checked)
 
 
 def pack(folder: Path, target: Path, name: str) -> None:

@@ -32,6 +32,10 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&])")
 YOUR_ROWS = "your rows as the model reads them: do not publish what is not yours to publish"
 LISTING = {
     "README.md": "this card",
+    "model.skops": "what was learned, for skops: no pickle, only the types that predict.py lists",
+    "model.json": "the one answer",
+    "labels.json": "the labels",
+    "predict.py": "answers a CSV or JSONL file without Shortlist",
     "config.yaml": "the hyperparameters, in TRL's and PEFT's names",
     "metrics.json": "every metric on dev and test with its interval, the versions, what was measured",
     "prompt.json": "how a prompt is made and an answer is read",
@@ -42,7 +46,7 @@ LISTING = {
     "answer.py": "answers a file of prompts without Shortlist",
     "train.py": "repeats the run with TRL alone and prints its scores",
     "words.py": "what train.py takes for a word, and which answers are the same",
-    "requirements.txt": "the versions for train.py",
+    "requirements.txt": "the versions for the script",
     "data/": f"train, dev and test rows of the study's split: {YOUR_ROWS}",
 }
 
@@ -59,12 +63,12 @@ class Told:
 def write(trained: Trained, base: Base, text: Encoder, told: Told, folder: Path) -> None:
     """README.md and the files beside it; the card goes last, for it lists what is there."""
     comment = f"Run {trained.spec.run} of Shortlist, seed {trained.spec.seed}."
-    _save(folder / "config.yaml", configfile.write_config(trained.config, comment))
-    _save(folder / "metrics.json", _json(metrics(trained)))
-    _save(folder / "prompt.json", _json(prompt(trained, text)))
+    save(folder / "config.yaml", configfile.write_config(trained.config, comment))
+    save(folder / "metrics.json", as_json(metrics(trained)))
+    save(folder / "prompt.json", as_json(prompt(trained, text)))
     if told.parity:
-        _save(folder / "parity.json", _json([entry.to_dict() for entry in told.parity]))
-    _save(folder / "README.md", card(trained, base, text, told, _names(folder)))
+        save(folder / "parity.json", as_json([entry.to_dict() for entry in told.parity]))
+    save(folder / "README.md", card(trained, base, text, told, names_in(folder)))
 
 
 def metrics(trained: Trained) -> dict[str, Any]:
@@ -106,9 +110,9 @@ def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequenc
         front_matter=_front_matter(trained, base, merged),
         model=inline(base.entry.id),
         dataset_name=inline(dataset.name),
-        headline=inline(_headline(trained, result.test)),
+        headline=inline(headline(trained, result.test)),
         metric_title=TITLES[spec.metric],
-        scores=_scores(trained),
+        scores=score_lines(trained),
         parity=told.parity,
         chat=bool(text.tokenizer.chat_template),
         template=fenced(_template(trained) or "the turns of the conversation"),
@@ -173,7 +177,8 @@ def _front_matter(trained: Trained, base: Base, merged: bool) -> str:
     return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True)).strip()
 
 
-def _headline(trained: Trained, test: Score) -> str:
+def headline(trained: Trained, test: Score) -> str:
+    """The run, its score on the test rows and the interval, in a sentence."""
     spec = trained.spec
     value, low, high = _points(test, spec.metric)
     return (
@@ -182,9 +187,12 @@ def _headline(trained: Trained, test: Score) -> str:
     )
 
 
-def _scores(trained: Trained) -> list[dict[str, Any]]:
-    """This run first, then what it is to be compared with: the untuned base, the default, baselines."""
+def score_lines(trained: Trained) -> list[dict[str, Any]]:
+    """This run first, then what it is to be compared with: the untuned base, the default, baselines;
+    of a baseline all others."""
     kinds = (RunKind.BASE, RunKind.DEFAULT, RunKind.BASELINE)
+    if trained.spec.kind is RunKind.BASELINE:
+        kinds = (*kinds, RunKind.SHORTLIST, RunKind.CUSTOM, RunKind.SEARCH)
     beside = [pair for kind in kinds for pair in trained.beside if pair[0].kind is kind]
     lines = []
     for spec, result in [(trained.spec, trained.result), *beside]:
@@ -238,15 +246,17 @@ def _method(method: Method) -> str:
     return "LoRA" if method is Method.LORA else "full fine-tuning"
 
 
-def _names(folder: Path) -> list[str]:
+def names_in(folder: Path) -> list[str]:
     """What is at the top of the folder; a folder's name ends with a slash."""
     there = [f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir()]
     return [*there, "README.md"]
 
 
-def _json(values: Any) -> str:
+def as_json(values: Any) -> str:
+    """The text of a small JSON file."""
     return json.dumps(values, indent=1, ensure_ascii=False) + "\n"
 
 
-def _save(path: Path, text: str) -> None:
+def save(path: Path, text: str) -> None:
+    """Write a file in UTF-8."""
     path.write_text(text, encoding="utf-8")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from engine import models
+from engine.baselines import TITLES
 from engine.catalogue import BaseModel
 from engine.dataset import Dataset
 from engine.errors import ModelError
-from engine.records import Config, Method, RunResult, RunSpec, RunStatus, Study
+from engine.records import Config, Method, RunKind, RunResult, RunSpec, RunStatus, Study
 
 
 class What(StrEnum):
@@ -20,11 +21,21 @@ class What(StrEnum):
     ADAPTER = "adapter"
     MERGED = "merged"
     SCRIPT = "script"
+    BASELINE = "baseline"
     CARD = "card"
     ALL = "all"
 
 
-PARTS = (What.ADAPTER, What.MERGED, What.SCRIPT, What.CARD)
+OF_MODELS = (What.ADAPTER, What.MERGED, What.SCRIPT)  # what only a tuned model has
+PARTS = (*OF_MODELS, What.BASELINE, What.CARD)
+NOT_ALONE = {
+    "lead_sentence": "The lead sentence has no model to export: it is each text up to its first full stop. "
+    "Predict and Try it give it.",
+    "extractive": "The trained pick of sentences describes texts by Shortlist's own code, so it cannot stand "
+    "alone. Predict and Try it use it.",
+    "extractive_answer": "The trained pick of a passage describes texts by Shortlist's own code, so it "
+    "cannot stand alone. Predict and Try it use it.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A run that trained, with all that an export tells of it.
+    """A run that trained, or a baseline, with all that an export tells of it.
 
     `attempt` is the folder of the result's attempt; `beside` are the study's other runs that have a score;
     `file_sha256` is the digest of the uploaded file.
@@ -95,12 +106,14 @@ def base_of(trained: Trained) -> Base:
 
 def refusals(spec: RunSpec, result: RunResult | None, kept: Collection[str]) -> dict[What, str]:
     """Why parts cannot be exported, for those that cannot; `kept` names what is in the attempt's folder."""
+    if spec.kind is RunKind.BASELINE:
+        return _of_baseline(spec, result)
     if not spec.kind.trains:
         why = f"{spec.name} is no tuned model: there is nothing of it to export. Choose a run that trained."
         return dict.fromkeys(PARTS, why)
     if result is None or result.test is None:
         return dict.fromkeys(PARTS, f"{spec.name} has no score yet. Choose a run that has finished.")
-    found: dict[What, str] = {}
+    found = {What.BASELINE: f"{spec.name} is a tuned model and no baseline: take adapter or merged."}
     if spec.method is Method.FULL:
         found[What.ADAPTER] = "Full fine-tuning changes the whole model, so there is no adapter: take merged."
     if not {"adapter", "model"} & set(kept):
@@ -111,6 +124,22 @@ def refusals(spec: RunSpec, result: RunResult | None, kept: Collection[str]) -> 
             "A run that was scored at several epochs is several models: no script repeats it."
         )
     return found
+
+
+def _of_baseline(spec: RunSpec, result: RunResult | None) -> dict[What, str]:
+    title = TITLES[spec.name]
+    if result is None or result.test is None:
+        return dict.fromkeys(PARTS, f"{title[0].upper()}{title[1:]} has no score yet. Wait until it has run.")
+    why = f"{title[0].upper()}{title[1:]} has no language model: take baseline."
+    return dict.fromkeys(OF_MODELS, why) | (
+        {What.BASELINE: NOT_ALONE[spec.name]} if spec.name in NOT_ALONE else {}
+    )
+
+
+def left_out(what: What, spec: RunSpec, refused: Mapping[What, str]) -> dict[What, str]:
+    """What an export of all lacks, and why; what runs of this kind never have is not missed."""
+    never = OF_MODELS if spec.kind is RunKind.BASELINE else (What.BASELINE,)
+    return {part: why for part, why in refused.items() if what is What.ALL and part not in never}
 
 
 def chosen(what: What, refused: dict[What, str]) -> tuple[What, ...]:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from engine import evaluate
 from engine.errors import ModelError
-from engine.export_parts import Cancelled, Hooks, Trained
+from engine.export_parts import Cancelled, Hooks, Trained, What
 from engine.export_rows import Line, jsonl
 from engine.metrics import METRICS, TITLES, lower_is_better
 from engine.records import Score
@@ -80,9 +80,22 @@ class Exported:
     part: str
     base: Path | None = None
 
+    def command(self, rows: Path, out: Path) -> list[str]:
+        """How its own script answers a file; -I: neither this project nor a PYTHONPATH can be imported."""
+        if self.part == What.BASELINE:
+            return [sys.executable, "-I", str(self.folder / "predict.py"), str(rows), "--out", str(out)]
+        command = [sys.executable, "-I", str(self.folder / "answer.py")]
+        command += ["--model", str(self.folder / self.part), "--rows", str(rows), "--out", str(out)]
+        return command if self.base is None else [*command, "--base", str(self.base)]
+
+    @property
+    def key(self) -> str:
+        """What the script calls its answer."""
+        return "prediction" if self.part == What.BASELINE else "answer"
+
 
 def check(exported: Exported, trained: Trained, asked: Sequence[Line], hooks: Hooks) -> Parity:
-    """Answer the test rows with the export's own answer.py; raises ModelError when it cannot be loaded."""
+    """Answer the test rows with the export's own script; raises ModelError when it cannot be loaded."""
     spec, dataset = trained.spec, trained.dataset
     answers = _answers(exported, asked, hooks)
     rows = {"test": dataset.split("test")}
@@ -107,15 +120,12 @@ def differing(study: pd.DataFrame, export: pd.DataFrame) -> tuple[int, ...]:
 
 def _answers(exported: Exported, asked: Sequence[Line], hooks: Hooks) -> list[str]:
     with TemporaryDirectory() as folder:
-        rows, out, said, wrong = (Path(folder, name) for name in ("rows", "answers", "said", "wrong"))
+        names = ("rows.jsonl", "answers.jsonl", "said", "wrong")
+        rows, out, said, wrong = (Path(folder, name) for name in names)
         rows.write_bytes(jsonl(asked))
-        # -I: neither this project nor anybody's PYTHONPATH can be imported
-        command = [sys.executable, "-I", str(exported.folder / "answer.py")]
-        command += ["--model", str(exported.folder / exported.part), "--rows", str(rows), "--out", str(out)]
-        command += [] if exported.base is None else ["--base", str(exported.base)]
         with said.open("wb") as stdout, wrong.open("wb") as stderr:
             process = subprocess.Popen(
-                command,
+                exported.command(rows, out),
                 cwd=folder,
                 env=_environment(),
                 stdout=stdout,
@@ -127,7 +137,7 @@ def _answers(exported: Exported, asked: Sequence[Line], hooks: Hooks) -> list[st
             reason = wrong.read_text(errors="replace").strip().splitlines()[-1:] or ["it was ended"]
             raise ModelError(f"The exported {exported.part} cannot be loaded afresh: {reason[0]}")
         lines = out.read_text(encoding="utf-8").split("\n")[:-1]
-        return [json.loads(line)["answer"] for line in lines]
+        return [json.loads(line)[exported.key] for line in lines]
 
 
 def _environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""One text to the untuned base or a tuned model of a study: the prompt it becomes, the answer as it grows."""
+"""One text to the untuned base, a tuned model or a baseline of a study: the prompt, the answer as it grows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engine import generate, loading, models, predict, prompts
+from engine import baselines, generate, loading, models, predict, prompts
 from engine.dataset import Dataset
 from engine.encode import encoder
 from engine.errors import ConfigError, DatasetError
@@ -21,7 +21,7 @@ UNFINISHED = "\ufffd"  # what bytes of a letter decode to before its last one ha
 
 
 class Side(StrEnum):
-    """Which of the two models speaks; in this order."""
+    """Who speaks, in this order: the untuned base, then the run; beside a baseline no base speaks."""
 
     BASE = "base"
     TUNED = "tuned"
@@ -73,7 +73,9 @@ def row(texts: Mapping[str, str]) -> Row:
             raise DatasetError(f"The field {name} is empty. Write the text that the models are to answer.")
     inputs = {Role(name): text for name, text in texts.items()}
     if Role.MESSAGES in inputs:
-        inputs[Role.MESSAGES] = json.dumps([{"role": "user", "content": inputs[Role.MESSAGES]}])
+        inputs[Role.MESSAGES] = json.dumps(
+            [{"role": "user", "content": inputs[Role.MESSAGES]}], ensure_ascii=False
+        )
     return Row(1, inputs, ())
 
 
@@ -82,15 +84,26 @@ def prompt(spec: RunSpec, dataset: Dataset, tokenizer: Any, asked: Row) -> Promp
 
     Raises DatasetError when the text lacks a field of the dataset.
     """
-    lacking = [role for role in dataset.rows[0].inputs if role not in asked.inputs]
-    if lacking:
-        raise DatasetError(f"The field {lacking[0]} is missing: the study's rows have it. Add it.")
+    _check_fields(dataset, asked)
     train_rows = dataset.train_subset(spec.train_size, spec.seed)
     text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
     ids = text.encode_prompt(asked)
     length, room = text.max_length, text.answer_tokens
     fitted = prompts.fit(asked, spec.task, tokenizer, length, room, spec.template)
     return Prompt(tuple(ids), tokenizer.decode(ids), fitted.truncated, text.one_line)
+
+
+def of_baseline(spec: RunSpec, dataset: Dataset, asked: Row) -> str:
+    """The answer of a baseline; raises DatasetError when the text lacks a field of the dataset."""
+    _check_fields(dataset, asked)
+    train_rows = dataset.train_subset(spec.train_size, spec.seed)
+    return baselines.predict(spec.name, train_rows, [asked], spec.task)[0]
+
+
+def _check_fields(dataset: Dataset, asked: Row) -> None:
+    lacking = [role for role in dataset.rows[0].inputs if role not in asked.inputs]
+    if lacking:
+        raise DatasetError(f"The field {lacking[0]} is missing: the study's rows have it. Add it.")
 
 
 def load(side: Side, spec: RunSpec, attempt: Path) -> Any:

@@ -23,7 +23,8 @@ class Summary:
     `ties` are the runs whose difference with the winner may be 0. `smallest_difference` is the least true
     difference that this test split would show in 4 of 5 studies, in the metric's own unit. `headline` is the
     score to expect of the winner, free of the luck of having been picked among `candidates` configs;
-    `runner_up` is the second by dev.
+    `runner_up` is the second by dev. `use` is the run that answers for the study: the winner, or the baseline
+    that no tuned model beat on the test rows, where it is above the winner on dev too.
     """
 
     winner: str | None
@@ -35,6 +36,7 @@ class Summary:
     headline: Score | None = None
     candidates: int = 0
     runner_up: str | None = None
+    use: str | None = None
 
 
 def summarize(
@@ -69,6 +71,7 @@ def summarize(
     return Summary(
         winner.run, " ".join(p for p in parts if p), differences, ties, warnings, least,
         expected, len(rivals) + 1, runner_up.run if runner_up else None,
+        view.ordered([winner, *_baselines_above(view, differences)])[0].run,
     )  # fmt: skip
 
 

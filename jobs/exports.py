@@ -164,7 +164,7 @@ def _build(files: Artifacts, run: str, what: What, scratch: Path, by: Hooks) -> 
     from engine import export, models
 
     spec = files.read_spec(run)
-    if not models.fetch(models.get(spec.model), by.say, by.stopped):
+    if spec.kind.trains and not models.fetch(models.get(spec.model), by.say, by.stopped):
         raise Cancelled
     found = export.write(_trained(files, run), what, scratch / "folder", by)
     by.stage("Packing")

@@ -12,8 +12,9 @@ import pandas as pd
 from engine import dataset as datasets
 from engine import settings as settings_module
 from engine.artifacts import RUN_ID, Artifacts
+from engine.baselines import TITLES
 from engine.errors import ConfigError, NotFoundError, ShortlistError, StackError
-from engine.records import RunResult
+from engine.records import RunKind, RunResult
 from jobs import queue, tasks, views
 
 TASK = "jobs.predictions.answer"
@@ -23,7 +24,7 @@ FORMATS = (".csv", ".jsonl", ".parquet")
 
 
 def predict(study_or_run: str, file: Path) -> pd.DataFrame:
-    """The winner of a study, or one run, answers the rows of a file; waits for the worker.
+    """What answers for a study, or one run, answers the rows of a file; waits for the worker.
 
     Raises DatasetError when the file does not have the study's columns, NotFoundError without a model.
     """
@@ -80,13 +81,34 @@ def _files() -> Artifacts:
 
 
 def run_of(study_or_run: str) -> str:
-    """The run itself, or a study's winner; raises NotFoundError while there is none."""
+    """The run itself, or the one that answers for a study: its winner, or the baseline that no tuned model beat.
+
+    Raises NotFoundError while there is none.
+    """
     if RUN_ID.fullmatch(study_or_run):
         return study_or_run
-    winner = views.summary(study_or_run).winner
-    if winner is None:
-        raise NotFoundError(f"Study {study_or_run} has no winner yet. Wait until a run has finished.")
-    return winner
+    return _there(views.summary(study_or_run).use, study_or_run)
+
+
+def model_of(study_or_run: str) -> str:
+    """The run itself, or a study's winner, which is a language model; raises NotFoundError while there is none."""
+    if RUN_ID.fullmatch(study_or_run):
+        return study_or_run
+    return _there(views.summary(study_or_run).winner, study_or_run)
+
+
+def _there(run: str | None, study: str) -> str:
+    if run is None:
+        raise NotFoundError(f"Study {study} has no winner yet. Wait until a run has finished.")
+    return run
+
+
+def told(run: str) -> str:
+    """Which run was taken for a study, and why when it is a baseline; one sentence."""
+    spec = _files().read_spec(run)
+    if spec.kind is RunKind.BASELINE:
+        return f"Taken: {TITLES[spec.name]} ({run}), which no tuned model of the study beat."
+    return f"Taken: {spec.name} ({run}), the winner of the study."
 
 
 def _scored(files: Artifacts, run: str) -> RunResult:

@@ -1,4 +1,4 @@
-"""A question to the base and to a tuned model: a worker writes down what they say, a page reads along."""
+"""A question to the base and a tuned model, or to a baseline: a worker writes down what they say, a page reads along."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -19,8 +20,9 @@ from engine import dataset as datasets
 from engine import settings as settings_module
 from engine import talk
 from engine.artifacts import Artifacts
+from engine.dataset import Dataset
 from engine.errors import NotFoundError, ShortlistError
-from engine.records import RunResult, RunSpec
+from engine.records import RunKind, RunResult, RunSpec
 from engine.talk import Sampling, Side
 from jobs import queue, tasks
 
@@ -78,12 +80,12 @@ class Talk:
 
 
 def ask(run: str, texts: Mapping[str, str], sampling: Sampling) -> str:
-    """Queue a question (texts by role) to a trained run and its base; its id.
+    """Queue a question (texts by role) to a trained run and its base, or to a baseline; its id.
 
-    Raises DatasetError for an empty field, NotFoundError without a trained model.
+    Raises DatasetError for an empty field, NotFoundError without a trained model or baseline.
     """
     talk.row(texts)
-    _trained(tasks.artifacts(settings_module.current()), run)
+    _scored(tasks.artifacts(settings_module.current()), run)
     client = queue.require(settings_module.current())
     request = f"t-{secrets.token_hex(6)}"
     asked = {"run": run, "texts": dict(texts), "sampling": asdict(sampling)}
@@ -160,7 +162,7 @@ def answer(request: str) -> None:
     say("started")
     try:
         with tasks.device(settings):
-            stopped = _answer_both(json.loads(asked), say, lambda: bool(client.exists(_key(request, "stop"))))
+            stopped = _answer(json.loads(asked), say, lambda: bool(client.exists(_key(request, "stop"))))
     except ShortlistError as error:
         say("failed", error=str(error))
     except (RuntimeError, MemoryError, OSError) as error:
@@ -169,16 +171,37 @@ def answer(request: str) -> None:
         say("stopped" if stopped else "done")
 
 
-def _answer_both(asked: Mapping[str, Any], say: Callable[..., None], stopped: Callable[[], bool]) -> bool:
+def _answer(asked: Mapping[str, Any], say: Callable[..., None], stopped: Callable[[], bool]) -> bool:
+    """True: a person stopped it."""
+    files = tasks.artifacts(settings_module.current())
+    spec, result = _scored(files, asked["run"])
+    files.pull_dataset(spec.dataset)
+    data = datasets.load(spec.dataset, files.datasets_root)
+    if spec.kind is RunKind.BASELINE:
+        _baseline_answers(spec, data, asked, say)
+        return False
+    return _both_answer(spec, files.open_attempt(spec.run, result.attempt), data, asked, say, stopped)
+
+
+def _baseline_answers(
+    spec: RunSpec, data: Dataset, asked: Mapping[str, Any], say: Callable[..., None]
+) -> None:
+    """At once: no token comes before another. Its seconds hold the time to learn from the training rows."""
+    say("begins", side=Side.TUNED)
+    began = time.monotonic()
+    text = talk.of_baseline(spec, data, talk.row(asked["texts"]))
+    say("token", side=Side.TUNED, text=text)
+    say("ends", side=Side.TUNED, seconds=time.monotonic() - began)
+
+
+def _both_answer(
+    spec: RunSpec, folder: Path, data: Dataset, asked: Mapping[str, Any],
+    say: Callable[..., None], stopped: Callable[[], bool],
+) -> bool:  # fmt: skip
     """True: a person stopped it."""
     from engine import loading, models, predict, scoring
 
-    files = tasks.artifacts(settings_module.current())
-    spec, result = _trained(files, asked["run"])
-    folder = files.open_attempt(spec.run, result.attempt)
     predict.kept_weights(spec, folder)
-    files.pull_dataset(spec.dataset)
-    data = datasets.load(spec.dataset, files.datasets_root)
     tokenizer = loading.load_tokenizer(models.path(models.get(spec.model)))
     prompt = talk.prompt(spec, data, tokenizer, talk.row(asked["texts"]))
     say("prompt", text=prompt.text, tokens=len(prompt.ids), cut=prompt.cut, one_line=prompt.one_line)
@@ -204,9 +227,10 @@ def _say(client: Redis, request: str, kind: str, **data: Any) -> None:
         client.expire(key, KEPT_SECONDS)
 
 
-def _trained(files: Artifacts, run: str) -> tuple[RunSpec, RunResult]:
+def _scored(files: Artifacts, run: str) -> tuple[RunSpec, RunResult]:
     spec, result = files.read_spec(run), files.read_result(run)
-    if not spec.kind.trains or result is None or result.test is None:
+    can_answer = spec.kind.trains or spec.kind is RunKind.BASELINE
+    if not can_answer or result is None or result.test is None:
         raise NotFoundError(f"Run {run} has no tuned model. Choose a training that has finished.")
     return spec, result
 

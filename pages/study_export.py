@@ -1,12 +1,13 @@
-"""Export: a trained run's files, made by a worker, loaded afresh and compared with the run; one zip."""
+"""Export: the files of a run or a baseline, made by a worker, loaded afresh and compared with the run; one zip."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from engine import outputs
-from engine.export_parts import What
+from engine.export_parts import What, left_out
 from engine.parity import Parity
+from engine.records import RunKind
 from engine.verdict import Summary
 from jobs import exports
 from jobs.exports import Done, ExportView, State
@@ -20,6 +21,7 @@ TITLES = {
     What.ADAPTER: "Adapter (LoRA, PEFT format)",
     What.MERGED: "Whole model (safetensors)",
     What.SCRIPT: "Training script (TRL alone)",
+    What.BASELINE: "Baseline (its model and a script)",
     What.CARD: "Model card",
 }
 UNDER_WAY = (State.QUEUED, State.RUNNING)
@@ -27,15 +29,15 @@ UNDER_WAY = (State.QUEUED, State.RUNNING)
 
 def show(view: StudyView, found: Summary) -> None:
     """Choose the run and the part, then follow its export."""
-    trained = [r.spec for r in view.runs if r.spec.kind.trains and r.result and r.result.test]
-    if not trained:
-        st.caption("No training of this study has a score, so there is nothing to export.")
+    scored = [r.spec for r in view.runs if r.result and r.result.test and r.spec.kind is not RunKind.BASE]
+    if not scored:
+        st.caption("No training and no baseline of this study has a score, so there is nothing to export.")
         return
-    names = outputs.unique_titles(sorted(trained, key=lambda spec: spec.run != found.winner))
+    names = outputs.unique_titles(sorted(scored, key=lambda spec: words.by_use(spec.run, found)))
     with st.container(horizontal=True, vertical_alignment="bottom", key="export_choice"):
         run = st.selectbox(
             "Run", names, key="export_run", width=280, bind="query-params",
-            format_func=lambda run: f"{names[run]} (winner)" if run == found.winner else names[run],
+            format_func=lambda run: words.run_option(names[run], run, found),
         )  # fmt: skip
         refused = exports.refusals(run)
         offered = [what for what in TITLES if what not in refused]
@@ -46,8 +48,9 @@ def show(view: StudyView, found: Summary) -> None:
             if st.button(f"Export {TITLES[what].split(' (')[0].lower()}", type="primary", key="export"):
                 exports.request(run, what)
     if found.winner not in names:
-        st.caption("The winner of this study is no tuned model, so there is nothing of it to export.")
-    for why in dict.fromkeys(refused.values()):
+        st.caption("The winner of this study is the untuned base, so there is nothing of it to export.")
+    spec = next(spec for spec in scored if spec.run == run)
+    for why in dict.fromkeys(left_out(What.ALL, spec, refused).values()):
         st.caption(words.plain(why))
     state = exports.view(run).state
     st.fragment(_progress, run_every=POLL_SECONDS if state in UNDER_WAY else None)(run, state)
@@ -118,4 +121,6 @@ def _download(run: str, done: Done) -> None:
 
 
 def _rows_inside(done: Done) -> str:
+    if What.BASELINE in done.parts:
+        return "It holds words or answers of your file."
     return "It holds rows of your file." if What.SCRIPT in done.parts else ""

@@ -8,11 +8,11 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from engine import figures, reading
+from engine import outputs, reading
 from engine.verdict import Summary
 from jobs import predictions
 from jobs.views import StudyView
-from pages import problems
+from pages import problems, words
 
 FORMATS = {"CSV": ".csv", "JSONL": ".jsonl", "Parquet": ".parquet"}
 
@@ -20,25 +20,19 @@ FORMATS = {"CSV": ".csv", "JSONL": ".jsonl", "Parquet": ".parquet"}
 def show(view: StudyView, found: Summary) -> None:
     """A file in, a file out."""
     st.subheader("Predict on new rows", anchor=False)
-    names = {run.spec.run: figures.run_title(run.spec) for run in view.runs if run.spec.run == found.winner}
-    names |= {
-        run.spec.run: figures.run_title(run.spec) for run in view.runs if run.result and run.result.test
-    }
+    scored = [run.spec for run in view.runs if run.result and run.result.test]
+    names = outputs.unique_titles(sorted(scored, key=lambda spec: words.by_use(spec.run, found)))
     if not names:
         st.caption("No run has a score, so there is no model to use.")
         return
     left, right = st.columns([1, 2])
     run = left.selectbox(
-        "Model", names, key="predict_run", format_func=lambda run: _title(names[run], run == found.winner)
+        "Model", names, key="predict_run", format_func=lambda run: words.run_option(names[run], run, found)
     )
     upload = right.file_uploader("Rows without labels, columns as in the study's file", key="predict_file")
     if upload is not None and run is not None:
         with problems.shown():
             _answers(run, upload.name, upload.getvalue())
-
-
-def _title(name: str, winner: bool) -> str:
-    return f"{name} (winner)" if winner else name
 
 
 def _answers(run: str, name: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Try it: one text, and what the untuned base and a tuned model of the study write to it, side by side."""
+"""Try it: one text, and what base and tuned model, or a baseline of the study, answer to it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import streamlit as st
 
 from engine import dataset as datasets
 from engine import outputs
-from engine.records import Role
-from engine.talk import MOST_NEW_TOKENS, Sampling
+from engine.records import Role, RunKind
+from engine.talk import MOST_NEW_TOKENS, Sampling, Side
 from engine.verdict import Summary
 from jobs import talk
 from jobs.views import StudyView
@@ -25,17 +25,20 @@ FIELDS = {
 
 def show(view: StudyView, found: Summary) -> None:
     """The question, then its answers as they come."""
-    trained = [r.spec for r in view.runs if r.spec.kind.trains and r.result and r.result.test]
-    if not trained:
+    kinds = {
+        r.spec.run: r.spec.kind for r in view.runs if r.result and r.result.test and _speaks(r.spec.kind)
+    }
+    if not kinds:
         st.caption("No training of this study has finished, so there is no tuned model to try.")
         return
-    names = outputs.unique_titles(sorted(trained, key=lambda spec: spec.run != found.winner))
+    specs = [r.spec for r in view.runs if r.spec.run in kinds]
+    names = outputs.unique_titles(sorted(specs, key=lambda spec: words.by_use(spec.run, found)))
     run = st.selectbox(
-        "Tuned model, beside its untuned base", names, key="talk_run", bind="query-params", width=320,
-        format_func=lambda run: f"{names[run]} (winner)" if run == found.winner else names[run],
+        "A tuned model beside its untuned base, or a baseline", names, key="talk_run", bind="query-params",
+        width=420, format_func=lambda run: words.run_option(names[run], run, found),
     )  # fmt: skip
     with problems.shown():
-        _question(view, run, names[run])
+        _question(view, run, names[run], kinds[run].trains)
     asked = st.session_state.get("talks", {}).get(view.study.study)
     if asked is None:
         st.caption("The answers appear below, word by word, as a worker makes them.")
@@ -44,7 +47,11 @@ def show(view: StudyView, found: Summary) -> None:
         study_talk_answers.show(*asked)
 
 
-def _question(view: StudyView, run: str, name: str) -> None:
+def _speaks(kind: RunKind) -> bool:
+    return kind.trains or kind is RunKind.BASELINE
+
+
+def _question(view: StudyView, run: str, name: str, beside_base: bool) -> None:
     """The fields of a row and the settings; sending them replaces the question before."""
     study = view.study.study
     with st.form("talk_form"):
@@ -52,13 +59,15 @@ def _question(view: StudyView, run: str, name: str) -> None:
             str(role): st.text_area(FIELDS[role], text, key=f"talk_{role}_{study}", height=110)
             for role, text in _example(view.study.dataset).items()
         }
-        sampling = _sampling()
-        sent = st.form_submit_button(f"Ask the base and {words.plain(name)}", type="primary", key="talk_ask")
+        sampling = _sampling() if beside_base else Sampling()
+        asked = f"Ask {'the base and ' if beside_base else ''}{words.plain(name)}"
+        sent = st.form_submit_button(asked, type="primary", key="talk_ask")
     if sent:
         talks = st.session_state.setdefault("talks", {})
         if study in talks:
             talk.stop(talks.pop(study)[0])
-        talks[study] = talk.ask(run, texts, sampling), name
+        sides = {Side.BASE: "untuned base", Side.TUNED: name} if beside_base else {Side.TUNED: name}
+        talks[study] = talk.ask(run, texts, sampling), sides
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

@@ -6,6 +6,7 @@ import re
 import time
 
 from engine.records import Method, RunStatus, Score, Task, short_rate
+from engine.verdict import Summary
 
 STATUS = {
     RunStatus.QUEUED: "Waiting",
@@ -20,6 +21,18 @@ MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:^=&])")
 def plain(text: str) -> str:
     """Text from files and people for a widget that reads Markdown: every sign of it escaped."""
     return MARKDOWN.sub(r"\\\1", text)
+
+
+def run_option(name: str, run: str, found: Summary) -> str:
+    """A run in a list to choose from, marked where it is the winner or the baseline that no model beat."""
+    if run == found.winner:
+        return f"{name} (winner)"
+    return f"{name} (no tuned model beat it)" if run == found.use else name
+
+
+def by_use(run: str, found: Summary) -> int:
+    """The key to sort runs by: what answers for the study, then the winner, then the others."""
+    return [run == found.use, run == found.winner, True].index(True)
 
 
 def points(score: Score | None, loss: bool = False) -> str:

@@ -262,6 +262,6 @@ def test_all_of_a_run_without_weights_is_its_script_and_card() -> None:
     spec: RunSpec = replace(studies.spec(), method=Method.FULL, config=FULL)
     refused = export.refusals(spec, studies.result(), {"predictions.parquet"})
 
-    assert set(refused) == {What.ADAPTER, What.MERGED}
+    assert set(refused) == {What.ADAPTER, What.MERGED, What.BASELINE}
     assert "kept no weights" in refused[What.MERGED]
     assert "no adapter" in refused[What.ADAPTER]

@@ -206,13 +206,13 @@ def test_the_config_stands_in_the_script_in_trls_names(weights: Path, tmp_path: 
     assert "rouge-score==" in export_script.requirements(trained(data, "rougeL"))
 
 
-def test_a_baseline_has_nothing_to_export() -> None:
-    from engine.export_parts import What, refusals
+def test_an_untuned_base_has_nothing_to_export() -> None:
+    from engine.export_parts import PARTS, refusals
 
-    found = refusals(studies.spec(kind=RunKind.BASELINE, name="majority"), studies.result(), set())
+    found = refusals(studies.spec(kind=RunKind.BASE, name="base"), studies.result(), set())
 
-    assert set(found) == {What.ADAPTER, What.MERGED, What.SCRIPT, What.CARD}
-    assert "no tuned model" in found[What.CARD]
+    assert set(found) == set(PARTS)
+    assert {why for why in found.values() if "no tuned model" not in why} == set()
 
 
 def test_predictions_of_other_rows_are_no_comparison() -> None:
