@@ -1,4 +1,4 @@
-"""One text to the untuned base, a tuned model or a baseline of a study: the prompt, the answer as it grows."""
+"""One text to the untuned base, a tuned model or a baseline of a study: the prompt and the growing answer."""
 
 from __future__ import annotations
 

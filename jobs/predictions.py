@@ -81,7 +81,7 @@ def _files() -> Artifacts:
 
 
 def run_of(study_or_run: str) -> str:
-    """The run itself, or the one that answers for a study: its winner, or the baseline that no tuned model beat.
+    """The run itself, or what answers for a study: its winner, or the baseline that no tuned model beat.
 
     Raises NotFoundError while there is none.
     """
@@ -91,7 +91,7 @@ def run_of(study_or_run: str) -> str:
 
 
 def model_of(study_or_run: str) -> str:
-    """The run itself, or a study's winner, which is a language model; raises NotFoundError while there is none."""
+    """The run itself, or a study's winner, a language model; raises NotFoundError while there is none."""
     if RUN_ID.fullmatch(study_or_run):
         return study_or_run
     return _there(views.summary(study_or_run).winner, study_or_run)

@@ -1,4 +1,4 @@
-"""A question to the base and a tuned model, or to a baseline: a worker writes down what they say, a page reads along."""
+"""A question to base and tuned model, or to a baseline: a worker writes down the answers, a page reads."""
 
 from __future__ import annotations
 
@@ -187,9 +187,9 @@ def _baseline_answers(
     spec: RunSpec, data: Dataset, asked: Mapping[str, Any], say: Callable[..., None]
 ) -> None:
     """At once: no token comes before another. Its seconds hold the time to learn from the training rows."""
-    say("begins", side=Side.TUNED)
     began = time.monotonic()
     text = talk.of_baseline(spec, data, talk.row(asked["texts"]))
+    say("begins", side=Side.TUNED)
     say("token", side=Side.TUNED, text=text)
     say("ends", side=Side.TUNED, seconds=time.monotonic() - began)
 

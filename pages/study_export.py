@@ -1,4 +1,4 @@
-"""Export: the files of a run or a baseline, made by a worker, loaded afresh and compared with the run; one zip."""
+"""Export: the files of a run or baseline, made by a worker, loaded afresh and compared with it; one zip."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ UNDER_WAY = (State.QUEUED, State.RUNNING)
 
 def show(view: StudyView, found: Summary) -> None:
     """Choose the run and the part, then follow its export."""
-    scored = [r.spec for r in view.runs if r.result and r.result.test and r.spec.kind is not RunKind.BASE]
+    scored = [r.spec for r in view.runs if r.result and r.result.test and _has_files(r.spec.kind)]
     if not scored:
         st.caption("No training and no baseline of this study has a score, so there is nothing to export.")
         return
@@ -48,12 +48,16 @@ def show(view: StudyView, found: Summary) -> None:
             if st.button(f"Export {TITLES[what].split(' (')[0].lower()}", type="primary", key="export"):
                 exports.request(run, what)
     if found.winner not in names:
-        st.caption("The winner of this study is the untuned base, so there is nothing of it to export.")
+        st.caption("The winner of this study is no tuned model, so there is nothing of it to export.")
     spec = next(spec for spec in scored if spec.run == run)
     for why in dict.fromkeys(left_out(What.ALL, spec, refused).values()):
         st.caption(words.plain(why))
     state = exports.view(run).state
     st.fragment(_progress, run_every=POLL_SECONDS if state in UNDER_WAY else None)(run, state)
+
+
+def _has_files(kind: RunKind) -> bool:
+    return kind.trains or kind is RunKind.BASELINE
 
 
 def _progress(run: str, before: State) -> None:

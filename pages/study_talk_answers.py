@@ -48,7 +48,7 @@ def _sentence(found: Talk, speakers: int) -> str:
     if found.state is State.WAITING:
         return f"Waiting for a free worker: place {found.place}. Trainings that run are not interrupted."
     loading = "Loading the models" if speakers == 2 else "Learning from the training rows"
-    running = loading if not any(answer.tokens for answer in found.answers.values()) else "Writing"
+    running = loading if not found.answers else "Writing"
     return {
         State.RUNNING: running,
         State.DONE: "Both have answered." if speakers == 2 else "Answered.",

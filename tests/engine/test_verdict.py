@@ -411,3 +411,13 @@ def test_a_winner_that_answers_nearly_every_row_alike_is_said_to() -> None:
 
     assert "It answers 'red' to 200 of 200 test rows, 100 of them rightly." in found.summary().verdict
     assert "It answers" not in Fake().summary().verdict
+
+
+def test_what_answers_for_a_study_is_its_winner_or_a_baseline_above_it_on_dev_and_test() -> None:
+    beaten = Fake({"tfidf_logreg": (190, 190)})
+    by_luck = Fake({"tfidf_logreg": (140, 190)})
+
+    assert Fake().summary().use == Fake().run("shortlist 1")
+    assert beaten.summary().use == beaten.run("tfidf_logreg")
+    assert beaten.summary().winner == beaten.run("shortlist 1")
+    assert by_luck.summary().use == by_luck.run("shortlist 1")

@@ -15,14 +15,14 @@ from engine import settings
 from engine.artifacts import Artifacts
 from engine.errors import BusyError, ConfigError, ModelError, NotFoundError, StackError
 from engine.export_parts import What
-from jobs import exports, pushes, queue, stack, tasks
+from jobs import exports, predictions, pushes, queue, stack, tasks
 from jobs.exports import State
 from tests import studies as small
 from tests.engine import pushserver
 from tests.jobs.conftest import ROOT, eventually, family, supervisor
 
 SAMPLE = "s-20261121-5pnsyk"
-WINNER, NO_WEIGHTS, BASE = f"{SAMPLE}-04", f"{SAMPLE}-02", f"{SAMPLE}-06"
+WINNER, NO_WEIGHTS, BASE, TFIDF = (f"{SAMPLE}-{number}" for number in ("04", "02", "06", "08"))
 
 
 @pytest.fixture
@@ -51,6 +51,20 @@ def test_a_card_is_made_and_packed(client: Redis, files: Artifacts) -> None:
     assert exports.view(NO_WEIGHTS).state is State.NONE
     with pytest.raises(NotFoundError, match="has no export"):
         exports.packed(NO_WEIGHTS)
+
+
+def test_a_baseline_is_made_checked_and_packed_without_the_model(client: Redis, files: Artifacts) -> None:
+    assert predictions.run_of(SAMPLE) == TFIDF
+    assert predictions.model_of(SAMPLE) == WINNER
+
+    exports.build(TFIDF, What.ALL)
+
+    found = exports.view(TFIDF).done
+    assert found is not None and found.parts == (What.BASELINE, What.CARD) and found.left_out == {}
+    assert [entry.rows for entry in found.parity] == [103]
+    with zipfile.ZipFile(exports.packed(TFIDF)) as archive:
+        names = {name.removeprefix(f"shortlist-{TFIDF}/") for name in archive.namelist()}
+    assert {"model.skops", "predict.py", "labels.json", "README.md"} <= names
 
 
 def test_the_run_listing_does_not_take_an_export_for_an_attempt(client: Redis, files: Artifacts) -> None:

@@ -61,6 +61,22 @@ def test_the_tuned_model_says_what_its_run_predicted(client: Redis, run: str) ->
         assert said == table.at[row.number, "prediction"]
 
 
+def test_a_baseline_answers_alone_as_its_run_predicted(client: Redis, run: str) -> None:
+    files = tasks.artifacts(settings.current())
+    tfidf = f"{run[:-2]}08"
+    table = pd.read_parquet(files.open_attempt(tfidf, 1) / "predictions.parquet").set_index("row")
+    row = datasets.load(files.read_spec(tfidf).dataset, files.datasets_root).split("test")[0]
+
+    request = talk.ask(tfidf, {"source": row.inputs[Role.SOURCE]}, SHORT)
+    talk.answer(request)
+
+    found = talk.read(request)
+    assert found.state is State.DONE and found.prompt is None
+    assert {side: answer.text for side, answer in found.answers.items()} == {
+        Side.TUNED: table.at[row.number, "prediction"]
+    }
+
+
 def test_everything_that_a_question_leaves_in_redis_expires(client: Redis, run: str) -> None:
     request = talk.ask(run, TEXT, SHORT)
     talk.answer(request)

@@ -28,15 +28,30 @@ def sample(served: Artifacts) -> Artifacts:
     return served
 
 
-def section(app: AppTest) -> AppTest:
-    return opened(app, "studies", study=SAMPLE, study_section="Export")
+def section(app: AppTest, run: str = WINNER) -> AppTest:
+    return opened(app, "studies", study=SAMPLE, study_section="Export", export_run=run)
 
 
-def test_the_winner_comes_first_and_everything_of_it_is_offered(sample: Artifacts, app: AppTest) -> None:
+def test_a_baseline_that_no_model_beat_comes_first_and_can_be_exported(
+    sample: Artifacts, app: AppTest
+) -> None:
+    opened(app, "studies", study=SAMPLE, study_section="Export")
+
+    options = app.selectbox(key="export_run").options
+    assert options[:2] == ["TF-IDF + logistic regression (no tuned model beat it)", "shortlist 3 (winner)"]
+    assert len(options) == 7
+    assert app.selectbox(key=f"export_what_{SAMPLE}-08").options == [
+        "Everything",
+        "Baseline (its model and a script)",
+        "Model card",
+    ]
+    assert "take baseline" not in texts(app)
+    assert not app.exception
+
+
+def test_everything_of_the_winner_is_offered(sample: Artifacts, app: AppTest) -> None:
     section(app)
 
-    assert app.selectbox(key="export_run").options[0] == "shortlist 3 (winner)"
-    assert len(app.selectbox(key="export_run").options) == 5
     assert app.selectbox(key=f"export_what_{WINNER}").options == [
         "Everything",
         "Adapter (LoRA, PEFT format)",

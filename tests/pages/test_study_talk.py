@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -11,7 +12,9 @@ from engine import settings
 from engine.artifacts import Artifacts
 from engine.records import RunResult, RunStatus, Study
 from jobs import queue
-from tests.pages.conftest import finished_study, opened, texts
+from tests.pages.conftest import PAGES, finished_study, opened, texts
+
+SAMPLE = "s-20261121-5pnsyk"
 
 
 @pytest.fixture
@@ -100,4 +103,39 @@ def test_a_study_without_a_tuned_model_says_so(served: Artifacts, app: AppTest) 
     opened(app, "studies", study=study.study, study_section="Try it")
 
     assert "there is no tuned model to try" in texts(app)
+    assert not app.exception
+
+
+def test_a_baseline_that_no_model_beat_is_asked_alone(served: Artifacts, queued: None, app: AppTest) -> None:
+    shutil.copytree(PAGES.parent / "samples" / "study", served.datasets_root, dirs_exist_ok=True)
+    opened(app, "studies", study=SAMPLE, study_section="Try it")
+    assert app.button(key="talk_ask").label == r"Ask TF\-IDF \+ logistic regression"
+    assert not app.number_input
+
+    app.button(key="talk_ask").click().run()
+    client = queue.connection(settings.current())
+    (request,) = queue.waiting(client)
+    for event in (
+        {"kind": "begins", "side": "tuned"},
+        {"kind": "token", "side": "tuned", "text": "billing"},
+        {"kind": "ends", "side": "tuned", "seconds": 0.5},
+        {"kind": "done"},
+    ):
+        client.xadd(f"shortlist:talk:{request}:said", {"event": json.dumps(event)})
+    app.run()
+
+    said = [text.value for text in app.text]
+    assert "billing" in said and "Answered." in said
+    assert "0.50 s, learning from the training rows included" in seen(app)
+    assert "untuned base" not in seen(app).partition("Answered.")[2]
+    assert not app.exception
+
+
+def test_predict_offers_the_baseline_that_no_model_beat_first(served: Artifacts, app: AppTest) -> None:
+    shutil.copytree(PAGES.parent / "samples" / "study", served.datasets_root, dirs_exist_ok=True)
+
+    opened(app, "studies", study=SAMPLE, study_section="Predict")
+
+    options = app.selectbox(key="predict_run").options
+    assert options[:2] == ["TF-IDF + logistic regression (no tuned model beat it)", "shortlist 3 (winner)"]
     assert not app.exception
