@@ -190,7 +190,7 @@ def headline(trained: Trained, test: Score) -> str:
 def score_lines(trained: Trained) -> list[dict[str, Any]]:
     """This run first, then what it is to be compared with: the untuned base, the default, baselines;
     of a baseline all others."""
-    kinds = (RunKind.BASE, RunKind.DEFAULT, RunKind.BASELINE)
+    kinds: tuple[RunKind, ...] = (RunKind.BASE, RunKind.DEFAULT, RunKind.BASELINE)
     if trained.spec.kind is RunKind.BASELINE:
         kinds = (*kinds, RunKind.SHORTLIST, RunKind.CUSTOM, RunKind.SEARCH)
     beside = [pair for kind in kinds for pair in trained.beside if pair[0].kind is kind]

@@ -162,7 +162,7 @@ def answer(request: str) -> None:
     say("started")
     try:
         with tasks.device(settings):
-            stopped = _answer(json.loads(asked), say, lambda: bool(client.exists(_key(request, "stop"))))
+            stopped = _speak(json.loads(asked), say, lambda: bool(client.exists(_key(request, "stop"))))
     except ShortlistError as error:
         say("failed", error=str(error))
     except (RuntimeError, MemoryError, OSError) as error:
@@ -171,7 +171,7 @@ def answer(request: str) -> None:
         say("stopped" if stopped else "done")
 
 
-def _answer(asked: Mapping[str, Any], say: Callable[..., None], stopped: Callable[[], bool]) -> bool:
+def _speak(asked: Mapping[str, Any], say: Callable[..., None], stopped: Callable[[], bool]) -> bool:
     """True: a person stopped it."""
     files = tasks.artifacts(settings_module.current())
     spec, result = _scored(files, asked["run"])

@@ -28,7 +28,7 @@ def sample(served: Artifacts) -> Artifacts:
     return served
 
 
-def section(app: AppTest, run: str = WINNER) -> AppTest:
+def section(app: AppTest, run: str = "shortlist 3 (winner)") -> AppTest:
     return opened(app, "studies", study=SAMPLE, study_section="Export", export_run=run)
 
 
