@@ -103,7 +103,7 @@ def tune(
     map: MapOption = None,
     json: Json = False,
 ) -> None:
-    """Train the untuned base, the default and the shortlist on a file, and say which model to use."""
+    """Train the default and the shortlist on a file, score their rivals, and say which model to use."""
     from engine import dataset
     from jobs import plans, repeats, stack, studies
 

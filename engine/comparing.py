@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from engine import evaluate, figures
+from engine import evaluate, few_shot, figures
 from engine.dataset import Dataset, input_hash
 from engine.duplicates import normalized
 from engine.findings import counted
@@ -154,6 +154,7 @@ def _settings(side: Side) -> dict[str, str]:
         "train_size": spec.train_size or "all",
         "max_length": spec.max_length or "default",
         "template": spec.template or "default",
+        "examples": few_shot.told(side.result.facts) if side.result else "",
         "metric": TITLES[spec.metric],
         "seed": spec.seed,
         "early_stopping_patience": spec.early_stopping_patience,

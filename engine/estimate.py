@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from engine import grids, machine, models, prompts, space
+from engine import few_shot, grids, machine, models, prompts, space
 from engine.dataset import Dataset
 from engine.machine import Memory
 from engine.models import BaseModel
@@ -82,12 +82,18 @@ def estimate_run(model: BaseModel, spec: RunSpec, size: Work, speed: Pace) -> Es
     score = size.eval_rows / speed.rows_per_second
     if spec.config is None:
         twice = 2 if spec.task is Task.CLASSIFICATION else 1  # by generation and by label likelihood
-        return Estimate(START_SECONDS + twice * score, _memory(model, None, size, on_gpu), speed.basis)
+        score *= twice * (_longer(size) if spec.kind is RunKind.FEW_SHOT else 1)
+        return Estimate(START_SECONDS + score, _memory(model, None, size, on_gpu), speed.basis)
     trained = spec.config.num_train_epochs * size.train_rows * size.tokens_per_row / speed.tokens_per_second
     times = 1 + (spec.folds or 0)  # the usual split, and one training for each fold
     return Estimate(
         START_SECONDS + times * trained + score, _memory(model, spec.config, size, on_gpu), speed.basis
     )
+
+
+def _longer(size: Work) -> float:
+    """How many times as much a model reads of each row behind examples."""
+    return 1 + min(few_shot.MOST, few_shot.MOST_TOKENS / max(size.tokens_per_row, 1))
 
 
 @dataclass(frozen=True, slots=True)

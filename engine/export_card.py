@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from engine import configfile, models, processor, prompts
+from engine import configfile, models, processor, prompts, rivals
 from engine.encode import Encoder
 from engine.export_parts import Base, Trained, What
 from engine.export_rows import Line, sha256
@@ -113,6 +113,7 @@ def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequenc
         headline=inline(headline(trained, result.test)),
         metric_title=TITLES[spec.metric],
         scores=score_lines(trained),
+        rivals=inline(" ".join(rivals.told([(trained.spec, trained.result), *trained.beside]))),
         parity=told.parity,
         chat=bool(text.tokenizer.chat_template),
         template=fenced(_template(trained) or "the turns of the conversation"),
@@ -188,9 +189,9 @@ def headline(trained: Trained, test: Score) -> str:
 
 
 def score_lines(trained: Trained) -> list[dict[str, Any]]:
-    """This run first, then what it is to be compared with: the untuned base, the default, baselines;
-    of a baseline all others."""
-    kinds: tuple[RunKind, ...] = (RunKind.BASE, RunKind.DEFAULT, RunKind.BASELINE)
+    """This run first, then what it is to be compared with: the untuned base, few-shot, the default,
+    baselines; of a baseline all others."""
+    kinds: tuple[RunKind, ...] = (RunKind.BASE, RunKind.FEW_SHOT, RunKind.DEFAULT, RunKind.BASELINE)
     if trained.spec.kind is RunKind.BASELINE:
         kinds = (*kinds, RunKind.SHORTLIST, RunKind.CUSTOM, RunKind.SEARCH)
     beside = [pair for kind in kinds for pair in trained.beside if pair[0].kind is kind]

@@ -24,6 +24,7 @@ COLOURS = {
     "LoRA": "#0072B2",
     "full fine-tuning": "#D55E00",
     "untuned base": "#009E73",
+    "few-shot": "#009E73",  # the same model; the symbol tells the two apart
     "default config": "#CC79A7",
     "no model": "#8A8A8A",
 }
@@ -34,6 +35,7 @@ SYMBOLS = {
     "LoRA": "circle",
     "full fine-tuning": "circle",
     "untuned base": "diamond",
+    "few-shot": "star",
     "default config": "square",
 }
 MAX_POINTS = 20_000
@@ -48,6 +50,7 @@ def meaning(kind: RunKind, method: Method) -> str:
     """What a run is on every plot: the key of its colour and the word of its legend."""
     fixed = {
         RunKind.BASE: "untuned base",
+        RunKind.FEW_SHOT: "few-shot",
         RunKind.BASELINE: "no model",
         RunKind.DEFAULT: "default config",
     }

@@ -29,6 +29,7 @@ __all__ = [
     "count",
     "digests",
     "expand",
+    "few_shot",
     "parse_spec",
     "prepare",
     "read_spec",
@@ -107,12 +108,18 @@ def untuned(cell: Cell) -> RunSpec:
     return _run(replace(cell, method=Method.FULL, seed=0), RunKind.BASE)
 
 
+def few_shot(cell: Cell) -> RunSpec:
+    """The run that scores the base model with examples in its prompt; the same for all methods and seeds."""
+    return _run(replace(cell, method=Method.FULL, seed=0), RunKind.FEW_SHOT)
+
+
 def expand(spec: GridSpec, datasets: Mapping[str, Dataset]) -> list[RunSpec]:
     """All runs in the order in which they should be done, each once.
 
     Parts follow one another; within a part, whenever it stops, all cells are equally far.
     """
-    base = [untuned(cell) for cell in cells(spec, datasets)]
+    found = cells(spec, datasets)
+    base = [untuned(cell) for cell in found] + [few_shot(cell) for cell in found if spec.few_shot]
     order = []
     for part in spec.parts:
         by_cell = [trainings(cell) for cell in _cells(spec, part, datasets)]
@@ -148,22 +155,24 @@ def _cells(spec: GridSpec, part: Part, datasets: Mapping[str, Dataset]) -> list[
         for model in part.models
         for size in part.train_sizes
         for method in part.methods
-        for origin, configs in _configs(spec, part, model, method).items()
+        for origin, configs in _configs(spec, part, model, method, size).items()
         for name in part.datasets
     ]
 
 
-def _configs(spec: GridSpec, part: Part, model: str, method: Method) -> dict[str, tuple[Config, ...]]:
+def _configs(
+    spec: GridSpec, part: Part, model: str, method: Method, size: int | None = None
+) -> dict[str, tuple[Config, ...]]:
     """The configs of a part by their origin: the search space, or each default by its name."""
     if not part.defaults:
         return {SEARCHED: spec.configs(model, method, part)}
-    return {name: (_default(name, model, method),) for name in part.defaults}
+    return {name: (_default(name, model, method, size),) for name in part.defaults}
 
 
-def _default(name: str, model: str, method: Method) -> Config:
+def _default(name: str, model: str, method: Method, size: int | None) -> Config:
     """A config that is run as it is: our default, the library's own, or a peer's."""
     if name == "default":
-        return space.default_config(model, method)
+        return space.default_config(model, method, size)
     return space.library_default(method) if name == "library" else peers.named(name, method).config
 
 
@@ -191,12 +200,13 @@ def _best(ended: Iterable[tuple[RunSpec, RunResult | None]], top: int) -> list[C
 
 def _run(cell: Cell, kind: RunKind, config: Config | None = None, epochs: tuple[int, ...] = ()) -> RunSpec:
     study = _study_id(cell, config, epochs)
-    label = "untuned" if config is None else config.label
+    numbers = {RunKind.BASE: 99, RunKind.FEW_SHOT: 98}
+    labels = {RunKind.BASE: "untuned", RunKind.FEW_SHOT: "few-shot"}
     return RunSpec(
-        run=f"{study}-{1 if config else 99:02d}",
+        run=f"{study}-{numbers.get(kind, 1):02d}",
         study=study,
         kind=kind,
-        name=f"{cell.name}, {cell.method}, {label}",
+        name=f"{cell.name}, {cell.method}, {config.label if config else labels[kind]}",
         dataset=cell.dataset.id,
         task=cell.dataset.task,
         model=cell.model,

@@ -25,11 +25,15 @@ KEYS = ("dataset", "model", "method", "train_size", "origin", "seed")
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """What a cell must beat: the better on dev of the untuned model and a constant answer."""
+    """What a cell must beat: the better on dev of the untuned model and a constant answer.
+
+    `few_shot` stands beside it and is no part of it: the run with examples in the prompt, where there is one.
+    """
 
     base: float | None
     constant: float
     rows: list[float]
+    few_shot: RunResult | None = None
 
     @property
     def score(self) -> float:
@@ -174,6 +178,8 @@ def _row(cell: Cell, run: RunSpec, config: Config, result: RunResult, floor: Flo
         "base_score": floor.base,
         "constant_score": floor.constant,
         "floor_score": floor.score,
+        "few_shot_score": _value(floor.few_shot, "dev"),
+        "few_shot_test_score": _value(floor.few_shot, "test"),
         "dev_rows": None if scored is None else scored["per_row_dev"],
         "test_rows": None if scored is None else scored["per_row_test"],
         "floor_rows": floor.rows,
@@ -205,9 +211,15 @@ def _floor(cell: Cell, read: Read) -> Floor:
     mean = sum(constant) / len(constant)
     result = read(run.run)
     if result is None or result.dev is None:
-        return Floor(None, mean, constant)
+        return Floor(None, mean, constant, read(grid.few_shot(cell).run))
     base: list[float] = result.facts["per_row_dev"]
-    return Floor(result.dev.value, mean, base if result.dev.value > mean else constant)
+    rows = base if result.dev.value > mean else constant
+    return Floor(result.dev.value, mean, rows, read(grid.few_shot(cell).run))
+
+
+def _value(result: RunResult | None, split: str) -> float:
+    score = None if result is None else result.dev if split == "dev" else result.test
+    return math.nan if score is None else score.value
 
 
 def _constant_rows(cell: Cell, metric: str) -> list[float]:

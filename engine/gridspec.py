@@ -109,7 +109,10 @@ class Repeat(BaseModel):
 
 
 class GridSpec(BaseModel):
-    """Everything that decides the results of a grid; the space of a method is engine.space's unless given."""
+    """Everything that decides the results of a grid; the space of a method is engine.space's unless given.
+
+    With `few_shot` each cell's base model is also scored with examples in its prompt, beside the untuned one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -117,6 +120,7 @@ class GridSpec(BaseModel):
     parts: Annotated[tuple[Part, ...], Field(min_length=1)]
     space: Spaces = {}
     repeat: Repeat | None = None
+    few_shot: bool = False
     max_length: Annotated[int, Field(ge=32)] = 256
     dev_rows: Annotated[int, Field(ge=10, le=200)] = 150
     test_rows: Annotated[int, Field(ge=10, le=300)] = 150

@@ -118,6 +118,29 @@ UNSLOTH_CONFIG = Config(
     warmup_steps=5,
     weight_decay=0.001,
 )
+# What Unsloth's notebooks run unless edited; not the defaults of its Studio, which are among PEERS.
+NOTEBOOK_STEPS = 60
+UNSLOTH_NOTEBOOK = PeerDefault(
+    "unsloth-notebook",
+    "Unsloth's notebooks",
+    Config(
+        learning_rate=2e-4,
+        num_train_epochs=1,
+        per_device_train_batch_size=8,
+        lr_scheduler_type="linear",
+        warmup_steps=5,
+        weight_decay=0.01,
+        lora_r=16,
+        lora_alpha=16,
+        lora_dropout=0.0,
+    ),
+    Source(
+        "unslothai/notebooks",
+        "nb/Llama3.2_(1B_and_3B)-Conversational.ipynb",
+        "016b8dce8bee9ec8d94efc84863d5c327aa8956c",
+    ),
+    f"It trains {NOTEBOOK_STEPS} steps, one epoch where a comment is followed; a batch of 8 is 4 of 2 there.",
+)
 AXOLOTL = "axolotl-ai-cloud/axolotl"
 AXOLOTL_NOTE = "Its schema demands a learning rate and has no default: these are its Llama-3 8B example."
 

@@ -43,6 +43,7 @@ class RunKind(StrEnum):
     """Why a run is in a study."""
 
     BASE = "base"
+    FEW_SHOT = "few_shot"
     BASELINE = "baseline"
     DEFAULT = "default"
     SHORTLIST = "shortlist"
@@ -53,6 +54,11 @@ class RunKind(StrEnum):
     def trains(self) -> bool:
         """Whether a run of this kind trains the model."""
         return self in (RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM, RunKind.SEARCH)
+
+    @property
+    def is_untuned(self) -> bool:
+        """Whether a run of this kind asks the model as it is: bare, or with examples in its prompt."""
+        return self in (RunKind.BASE, RunKind.FEW_SHOT)
 
 
 class RunStatus(StrEnum):

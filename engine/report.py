@@ -17,7 +17,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from engine import classes, figures, figures_report, processor
+from engine import classes, figures, figures_report, processor, rivals
 from engine.classes import Classes
 from engine.comparing import points
 from engine.dataset import Dataset
@@ -39,6 +39,7 @@ ROLES = {
 }
 WHY = {
     RunKind.BASE: "what the model answers before any tuning",
+    RunKind.FEW_SHOT: "the untuned model with examples in its prompt",
     RunKind.BASELINE: "what is reached without a language model",
     RunKind.DEFAULT: "the default settings",
     RunKind.SHORTLIST: "from the shortlist",
@@ -173,6 +174,7 @@ def _asked(facts: Facts) -> Section:
     kinds = Counter(spec.kind for spec in facts.specs)
     parts = [
         "the untuned base model" if kinds[RunKind.BASE] else "",
+        "the same with examples in its prompt (few-shot)" if kinds[RunKind.FEW_SHOT] else "",
         counted(kinds[RunKind.BASELINE], "baseline") + " without a language model",
         "the default settings" if kinds[RunKind.DEFAULT] else "",
         counted(kinds[RunKind.SHORTLIST], "config") + " of the shortlist" if kinds[RunKind.SHORTLIST] else "",
@@ -242,6 +244,7 @@ def _plan(facts: Facts) -> Section:
     sentences = [evidence] if evidence else []
     if excluded:
         sentences.append(f"These rows occur in {listed(excluded)}, so that was left out of the ranking.")
+    sentences += rivals.told((spec, facts.results.get(spec.run)) for spec in facts.specs)
     trained = [spec for spec in facts.specs if spec.config is not None]
     names = list(dict.fromkeys(name for spec in trained if spec.config for name in spec.config.to_dict()))
     values = [spec.config.to_dict() for spec in trained if spec.config]

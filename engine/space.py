@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
+from engine import peers
 from engine.errors import ConfigError
 from engine.records import Config, Method
 
@@ -135,16 +137,54 @@ def search_space(model: str, method: Method) -> tuple[Config, ...]:
     return EMBEDDED_SPACE[method].configs()
 
 
-def default_config(model: str, method: Method) -> Config:
-    """What TRL and PEFT do unless told otherwise; embedded models keep all of it but the learning rate."""
-    config = library_default(method)
+class Origin(NamedTuple):
+    """Where a default comes from: a name for tables, and a sentence with its source."""
+
+    title: str
+    sentence: str
+
+
+def default_config(model: str, method: Method, train_rows: int | None = None) -> Config:
+    """What most people run who choose nothing: the rival of every training.
+
+    LoRA: Unsloth's notebooks, of the published defaults the one that trains small data the longest: 60 steps,
+    or one epoch where that is more or `train_rows` is not known. Full: TRL's. Embedded models, which need
+    larger rates: TRL's and PEFT's but for the learning rate.
+    """
     if is_embedded(model):
-        return replace(config, learning_rate=EMBEDDED_DEFAULT_RATE[method])
-    return config
+        return replace(library_default(method), learning_rate=EMBEDDED_DEFAULT_RATE[method])
+    if method is Method.FULL:
+        return library_default(method)
+    config = peers.UNSLOTH_NOTEBOOK.config
+    if train_rows is None:
+        return config
+    steps = math.ceil(train_rows / config.effective_batch_size)
+    return replace(config, num_train_epochs=math.ceil(peers.NOTEBOOK_STEPS / steps))
+
+
+def default_origin(model: str, config: Config) -> Origin | None:
+    """Where a study's default config comes from; None for one that no version of ours calls so today."""
+    library = library_default(config.method)
+    names = "TRL's" if config.method is Method.FULL else "TRL's and PEFT's"
+    if is_embedded(model) and config == default_config(model, config.method):
+        return Origin(
+            "TRL's default", f"{names} defaults, but for a learning rate that suits models of this size"
+        )
+    if config == library:
+        return Origin("TRL's default", f"{names} defaults (trl 1.16.0, peft 0.21.2)")
+    peer = peers.UNSLOTH_NOTEBOOK
+    if replace(config, num_train_epochs=1) == peer.config:
+        source = f"{peer.source.repository}, {peer.source.path}, commit {peer.source.commit[:7]}"
+        steps = f"{peers.NOTEBOOK_STEPS} steps, or one epoch where that is more"
+        return Origin(peer.project, f"what {peer.project} run unless edited: {steps} ({source})")
+    return None
 
 
 def library_default(method: Method) -> Config:
-    """What TRL and PEFT do unless told otherwise, made for models a thousand times larger than ours."""
+    """What TRL and PEFT do unless told otherwise, made for models a thousand times larger than ours.
+
+    For LoRA it is no rival: at 2e-5 an adapter hardly learns (Explore shows what it reaches).
+    """
     return LIBRARY_DEFAULT if method is Method.FULL else replace(LIBRARY_DEFAULT, **LIBRARY_ADAPTER)
 
 

@@ -74,7 +74,7 @@ _CURVE = """
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """A line of the list of studies. `best`: of base, default and tuned runs by dev; `test`: its score."""
+    """A line of the list of studies. `best`: of all runs with a model by dev; `test`: its score."""
 
     study: Study
     status: RunStatus

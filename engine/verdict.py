@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine import baselines, classes, headline, intervals, repeats
+from engine import baselines, classes, few_shot, headline, intervals, repeats
 from engine.evaluate import paired_difference
 from engine.metrics import TITLES, lower_is_better
 from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study, Task
 
+CALLED = {RunKind.BASE: "the untuned base", RunKind.FEW_SHOT: "few-shot", RunKind.DEFAULT: "the default"}
 FEW_ROWS = 50  # test rows; a dataset below 200 rows has fewer (design.md: "too few to conclude")
 
 
@@ -60,6 +61,7 @@ def summarize(
     parts = (
         _few_rows(view, winner),
         _main_sentence(view, winner, differences),
+        _worth_sentence(view, winner, differences),
         _one_answer_sentence(view, winner),
         _headline_sentence(view, expected, len(rivals) + 1),
         _runner_up_sentence(view, winner, runner_up, differences),
@@ -98,7 +100,7 @@ class _View:
         return result is not None and result.dev is not None and result.test is not None
 
     def candidates(self) -> list[RunSpec]:
-        return self.scored(*(kind for kind in RunKind if kind.trains or kind is RunKind.BASE))
+        return self.scored(*(kind for kind in RunKind if kind.trains or kind.is_untuned))
 
     def seeds(self, spec: RunSpec) -> list[RunSpec]:
         """The run and its scored repeats."""
@@ -148,7 +150,7 @@ class _View:
         return headline.of_tables(found, self.study.metric, ("test",) if shaped else ("dev", "test"))
 
     def shaped_by_dev(self, spec: RunSpec) -> bool:
-        planned = [s.kind in (RunKind.BASE, RunKind.BASELINE) for s in self.specs]  # they close the plan
+        planned = [s.kind.is_untuned or s.kind is RunKind.BASELINE for s in self.specs]  # they close the plan
         added = spec.kind is RunKind.CUSTOM and any(planned[: self.specs.index(spec)])
         stopped = self.results[spec.run].status is RunStatus.STOPPED
         return added or stopped or spec.search is not None or spec.early_stopping_patience is not None
@@ -208,15 +210,40 @@ def _main_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score
     start = f"No tuned model beat {_listed(better)}. " if better else ""
     comparisons = [
         _compared(metric, differences[spec.run], title)
-        for kind, title in ((RunKind.BASE, "the untuned base"), (RunKind.DEFAULT, "the default"))
+        for kind, title in CALLED.items()
         for spec in view.scored(kind)
         if spec.run in differences
     ]
     score = f"{TITLES[metric]} {_value(metric, view.test(winner))} on {view.test(winner).n} test rows"
     if winner.kind is RunKind.BASE:
-        return f"{start}No config beat the untuned base on dev, so use it as it is: {score}."
-    use = "Of the models, use" if better else "Use"
-    return f"{start}{use} {_named(winner)}: {score}{', ' if comparisons else ''}{_joined(comparisons)}."
+        rivals = "Neither a config nor few-shot" if view.scored(RunKind.FEW_SHOT) else "No config"
+        return f"{start}{rivals} beat the untuned base on dev, so use it as it is: {score}."
+    use = f"{'Of the models, use' if better else 'Use'} {_named(winner)}"
+    if winner.kind is RunKind.FEW_SHOT:
+        use = f"No config beat few-shot on dev, so use the untuned base with {_examples(view)}"
+    return f"{start}{use}: {score}{', ' if comparisons else ''}{_joined(comparisons)}."
+
+
+def _worth_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
+    """Whether tuning is shown to be better than the model as it is, where it was asked with examples too."""
+    untuned = [s for s in view.scored(RunKind.BASE, RunKind.FEW_SHOT) if s.run in differences]
+    examples = next((spec for spec in untuned if spec.kind is RunKind.FEW_SHOT), None)
+    if examples is None or not winner.kind.trains:
+        return ""
+    rival = view.best([spec for spec in untuned if differences[spec.run].low <= 0]) or examples
+    asked = _examples(view) if rival is examples else "the untuned base"
+    reached = f"{asked} reaches" if rival is not examples else f"{asked} reach"
+    reached = f"{reached} {_value(view.study.metric, view.test(rival))}"
+    if differences[rival.run].low > 0:
+        return "" if _baselines_above(view, differences) else f"Tuning is worth it: {reached}."
+    if differences[rival.run].high < 0:
+        return f"Tuning is not worth it: {reached}, which is better."
+    return f"Tuning is not shown to be worth it: {reached}, which cannot be told apart."
+
+
+def _examples(view: _View) -> str:
+    """'8 examples in its prompt'."""
+    return few_shot.told(view.results[view.scored(RunKind.FEW_SHOT)[0].run].facts) or "examples in its prompt"
 
 
 def _one_answer_sentence(view: _View, winner: RunSpec) -> str:
@@ -238,9 +265,8 @@ def _headline_sentence(view: _View, expected: Score | None, candidates: int) -> 
 def _runner_up_sentence(
     view: _View, winner: RunSpec, second: RunSpec | None, differences: Mapping[str, Score]
 ) -> str:
-    """Base and default are told of in the main sentence already."""
-    told = (RunKind.BASE, RunKind.DEFAULT)
-    if second is None or second.run not in differences or second.kind in told:
+    """Base, few-shot and default are told of in the main sentence already."""
+    if second is None or second.run not in differences or second.kind in CALLED:
         return ""
     compared = _compared(view.study.metric, differences[second.run], f"{second.name}, the runner-up by dev")
     return f"On the test rows {_called(winner)} is {compared}."
@@ -375,11 +401,11 @@ def _named(spec: RunSpec) -> str:
 
 
 def _called(spec: RunSpec) -> str:
-    return {RunKind.BASE: "the untuned base", RunKind.DEFAULT: "the default"}.get(spec.kind, spec.name)
+    return CALLED.get(spec.kind, spec.name)
 
 
 def _joined(parts: Sequence[str]) -> str:
-    return ", and ".join(parts)
+    return ", and ".join(part for part in (", ".join(parts[:-1]), *parts[-1:]) if part)
 
 
 def _listed(names: Sequence[str]) -> str:

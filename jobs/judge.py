@@ -82,7 +82,7 @@ def opponents(view: StudyView, winner: str | None) -> tuple[RunSpec, RunSpec] | 
         return None
     first = next((spec for spec in found if spec.run == winner), found[0])
     trained = (kind for kind in RunKind if kind.trains)
-    order = (RunKind.BASE, *trained, RunKind.BASELINE)
+    order = (RunKind.BASE, RunKind.FEW_SHOT, *trained, RunKind.BASELINE)
     others = [spec for spec in found if spec is not first]
     return first, min(others, key=lambda spec: order.index(spec.kind))
 

@@ -1,4 +1,4 @@
-"""What a study will run, before anything is written: default, shortlist, own configs, base, baselines."""
+"""What a study will run, before anything is written: default, shortlist, own configs, and their rivals."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _check(request: PlanRequest, model: BaseModel) -> None:
 
 
 def _numbered(request: PlanRequest, chosen: Shortlist, metric: str, study_id: str) -> Iterator[RunSpec]:
-    """Trainings first: they are what the person waits for; base and baselines fill in behind."""
+    """Trainings first: they are what the person waits for; what is not trained fills in behind."""
     cap = None if request.time_cap_minutes is None else request.time_cap_minutes * 60
     for number, (kind, name, rank, config) in enumerate(_wanted(request, chosen), start=1):
         yield RunSpec(
@@ -192,7 +192,8 @@ def _stops_early(request: PlanRequest, kind: RunKind) -> bool:
 def _wanted(
     request: PlanRequest, chosen: Shortlist
 ) -> Iterator[tuple[RunKind, str, int | None, Config | None]]:
-    yield RunKind.DEFAULT, "default", None, space.default_config(request.model, request.method)
+    rows = request.train_size or len(request.dataset.splits["train"])
+    yield RunKind.DEFAULT, "default", None, space.default_config(request.model, request.method, rows)
     for entry in chosen.entries:
         if entry.rank not in request.left_out:
             yield RunKind.SHORTLIST, f"shortlist {entry.rank}", entry.rank, Config.from_dict(entry.config)

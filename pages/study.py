@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine import figures
+from engine import figures, rivals
 from engine.records import Event
 from engine.verdict import Summary
 from jobs import views
@@ -43,6 +43,7 @@ def _running(study_id: str) -> None:
     _scores(view)
     st.subheader("Runs", anchor=False)
     study_runs.table(view, _summary_so_far(view))
+    st.caption(words.plain(" ".join(rivals.told((run.spec, run.result) for run in view.runs))))
     for warning in summary(view).warnings if view.is_over else study_runs.failures(view):
         st.warning(words.plain(warning))
     _curves(view)

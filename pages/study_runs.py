@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine import diagnose, figures
+from engine import diagnose, few_shot, figures
 from engine.metrics import lower_is_better
 from engine.records import RunStatus
 from engine.verdict import Summary
@@ -74,8 +74,14 @@ def _row(run: RunView, loss: bool) -> dict[str, Any]:
         "test": words.points(result.test, loss) if result and result.test else "",
         "diagnosis": said.short if (said := diagnose.diagnose(run.spec, result)) else "",
         "time": words.duration(result.seconds) if result else "",
-        "config": run.spec.config.label if run.spec.config else "not trained",
+        "config": run.spec.config.label if run.spec.config else _asked(run),
     }
+
+
+def _asked(run: RunView) -> str:
+    """How a run without a config answers."""
+    examples = few_shot.told(run.result.facts) if run.result else ""
+    return f"not trained, {examples}" if examples else "not trained"
 
 
 def _gap(run: RunView, found: Summary | None, loss: bool) -> str:

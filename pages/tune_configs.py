@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine import evidence, grids
+from engine import evidence, few_shot, grids, space
 from engine.dataset import Dataset
 from engine.records import Config, RunKind, RunSpec
 from jobs import plans
@@ -83,17 +83,29 @@ def _table(plan: Plan, scope: str) -> tuple[tuple[int, ...], tuple[Config, ...]]
         rows, key=f"configs_{scope}_{len(rows)}", hide_index=True, height="content",
         disabled=[name for name in rows[0] if name != TICK], column_config={"Covered so far": PERCENT},
     )  # fmt: skip
-    st.caption("The default is always trained, the untuned base and answers without a model always scored.")
+    st.caption(words.plain(_rivals(plan)))
     off = [spec for spec, row in zip(trained, edited, strict=True) if not row[TICK]]
     ranks = (spec.rank for spec in off if spec.rank is not None)
     dropped = (spec.config for spec in off if spec.kind is RunKind.CUSTOM and spec.config is not None)
     return (*replaced, *ranks), tuple(dropped)
 
 
+def _rivals(plan: Plan) -> str:
+    """What is always run beside the shortlist, and what the default is."""
+    default = next(spec for spec in plan.specs if spec.kind is RunKind.DEFAULT)
+    origin = space.default_origin(default.model, default.config) if default.config else None
+    meant = f" ({origin.sentence})" if origin else ""
+    asked = "the untuned base"
+    if any(spec.kind is RunKind.FEW_SHOT for spec in plan.specs):
+        asked += f", the same with up to {few_shot.MOST} training rows as examples in its prompt,"
+    return f"The default{meant} is always trained, {asked} and answers without a model always scored."
+
+
 def _row(plan: Plan, spec: RunSpec) -> dict[str, Any]:
     entry = next((entry for entry in plan.shortlist.entries if entry.rank == spec.rank), None)
     cells = plan.shortlist.cells
-    why = {RunKind.DEFAULT: "TRL's default", RunKind.CUSTOM: "your own"}.get(spec.kind, "")
+    origin = space.default_origin(spec.model, spec.config) if spec.config else None
+    why = {RunKind.DEFAULT: origin.title if origin else "", RunKind.CUSTOM: "your own"}.get(spec.kind, "")
     if spec.config in tune_own.points(f"{plan.study.model}_{plan.study.method}"):
         why = "starting point"
     if entry is not None and cells <= 1:  # nothing to cover

@@ -70,6 +70,16 @@ def test_a_run_that_is_not_trained_has_no_hyperparameters() -> None:
     assert found["method"] == ("lora", "not trained")
 
 
+def test_few_shot_says_how_many_examples_it_had() -> None:
+    spec = replace(side(2).spec, kind=RunKind.FEW_SHOT, name="few-shot", config=None, rank=None)
+    facts = {"examples": {"rows": [3, 4], "tokens": 40}}
+    asked = Side(studies.study(), spec, replace(studies.result(spec.run), facts=facts))
+
+    found = {s.name: s.values for s in comparing.settings([side(1), asked])}
+
+    assert found["examples"] == ("", "2 examples in its prompt")
+
+
 def test_runs_on_one_dataset_are_paired_row_by_row() -> None:
     found = comparing.pairing(side(1, 0.8), side(2, 0.5), ("A", "B"))
 

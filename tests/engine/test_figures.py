@@ -43,6 +43,16 @@ def test_scores_are_in_points_best_first_and_runs_without_a_score_are_left_out()
     assert info.title == "Accuracy on 200 test rows, with 95 % intervals"
 
 
+def test_few_shot_has_the_colour_of_the_untuned_model_and_a_mark_of_its_own() -> None:
+    runs = [run(1, RunKind.BASE, "base", 0.3), run(2, RunKind.FEW_SHOT, "few-shot", 0.4)]
+
+    figure = figures.score_figure(figures.score_info(runs, "accuracy"))
+
+    marks = {trace.name: (trace.marker.color, trace.marker.symbol) for trace in figure.data}
+    assert marks["untuned base"][0] == marks["few-shot"][0]
+    assert marks["untuned base"][1] != marks["few-shot"][1]
+
+
 def test_winner_is_bold_ties_are_named_and_the_band_is_the_winners_interval() -> None:
     runs = [run(1, RunKind.DEFAULT, "default", 0.68), run(2, RunKind.SHORTLIST, "rank 1", 0.7)]
     info = figures.score_info(runs, "accuracy", winner=f"{STUDY}-02", tied=[f"{STUDY}-01"])

@@ -12,11 +12,13 @@ from engine import dataset, grid, gridresults, grids, models, space, train
 from engine.artifacts import Artifacts
 from engine.errors import ConfigError
 from engine.grid import GridSpec
-from engine.records import Method, RunKind, RunResult, RunSpec, RunStatus
+from engine.gridspec import Part
+from engine.records import Method, RunKind, RunResult, RunSpec, RunStatus, Score
 from engine.shortlist import recommend
 from tests.tiny import tiny_classification, tiny_model, write_jsonl
 
 MODEL = "shortlist-tiny-4m"
+PLACE = {"datasets": ("colours",), "models": ("SmolLM2",), "methods": (Method.LORA,)}
 SPEC = {"version": "t1", "datasets": ["colours"], "models": [MODEL], "methods": ["lora", "full"]}
 
 
@@ -151,6 +153,36 @@ def test_all_cells_advance_together(source: Path, tmp_path: Path) -> None:
 
     assert [run.kind for run in runs[:2]] == [RunKind.BASE, RunKind.CUSTOM]
     assert [run.method for run in runs[1:5]] == [Method.LORA, Method.FULL] * 2
+
+
+def test_few_shot_stands_in_each_cell_beside_the_untuned_model(source: Path, tmp_path: Path) -> None:
+    spec = spec_of(methods=["full"], few_shot=True)
+    files = Artifacts(str(tmp_path / "root"), tmp_path / "scratch")
+    datasets = grid.prepare(spec, source, files.datasets_root)
+    base, asked, good, *_ = grid.expand(spec, datasets)
+    dev = len(datasets["colours"].split("dev"))
+    files.write_result(finished(good, dev, (1, 3, 5), 0.5))
+    scores = {"dev": Score(0.4, 0.3, 0.5, dev), "test": Score(0.45, 0.3, 0.6, 10)}
+    files.write_result(RunResult(asked.run, 1, RunStatus.FINISHED, **scores))
+
+    table = gridresults.collect(spec, datasets, files.read_result)
+
+    assert (base.kind, asked.kind) == (RunKind.BASE, RunKind.FEW_SHOT)
+    assert base.run != asked.run and asked.name == "colours, full, few-shot"
+    assert set(table["few_shot_score"]) == {0.4} and set(table["few_shot_test_score"]) == {0.45}
+    assert set(table["floor_score"]) == set(table["constant_score"])
+    assert asked.run not in {run.run for run in grid.expand(spec_of(methods=["full"]), datasets)}
+
+
+def test_the_default_of_a_real_llm_fits_the_size_of_the_cell() -> None:
+    small, large = (
+        grid._configs(  # a cell needs the weights
+            spec_of(), Part(**PLACE, defaults=("default",)), "SmolLM2", Method.LORA, size
+        )["default"][0]
+        for size in (100, 400)
+    )
+
+    assert (small.num_train_epochs, large.num_train_epochs) == (5, 2)
 
 
 def test_what_is_published_can_be_ranked_and_says_what_is_missing(source: Path, tmp_path: Path) -> None:

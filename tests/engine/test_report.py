@@ -10,6 +10,7 @@ import pytest
 
 from engine import dataset as datasets
 from engine import report
+from engine.records import RunKind
 from engine.report import Facts
 from engine.verdict import Summary
 from jobs import reports
@@ -41,6 +42,26 @@ def test_the_verdict_is_the_studys_own(facts: Facts) -> None:
     assert " ".join(report.verdict(facts)) == facts.summary.verdict
     for page in (report.to_html(facts), report.to_markdown(facts)):
         assert report.verdict(facts)[0] in page.replace("\\", "")
+
+
+def test_the_plan_says_what_the_default_is_and_which_examples_few_shot_had(facts: Facts) -> None:
+    spec = replace(facts.specs[-1], run=f"{facts.study.study}-99", kind=RunKind.FEW_SHOT, name="few-shot")
+    examples = {"rows": [7, 3], "tokens": 52, "labels": {"billing": 2}}
+    result = replace(studies.result(spec.run), facts={"examples": examples})
+    asked = replace(facts, specs=(*facts.specs, spec), results={**facts.results, spec.run: result})
+
+    page = report.to_markdown(asked)
+
+    assert "the same with examples in its prompt (few-shot)" in page
+    assert "Few-shot: 2 examples in the prompt (2 billing), 52 tokens: the training rows 7, 3." in page
+    assert re.search("Default: lr .*; TRL's and PEFT's defaults, but for a learning rate that suits", page)
+
+
+def test_a_study_from_before_few_shot_is_told_as_it_was(facts: Facts) -> None:
+    assert all(spec.kind is not RunKind.FEW_SHOT for spec in facts.specs)
+    assert facts.summary.winner is not None
+    for text in (facts.summary.verdict, report.to_markdown(facts)):
+        assert "few-shot" not in text.lower()
 
 
 def test_every_run_is_in_the_table_with_its_intervals_and_the_winner_marked(facts: Facts) -> None:

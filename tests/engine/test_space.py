@@ -6,7 +6,7 @@ import pytest
 
 from engine import space
 from engine.errors import ConfigError
-from engine.records import Method
+from engine.records import Config, Method
 
 EMBEDDED = "shortlist-tiny-4m"
 
@@ -38,11 +38,11 @@ def test_a_model_without_a_space_is_refused() -> None:
         space.search_space("Mistral-7B-v0.3", Method.LORA)
 
 
-def test_the_default_is_that_of_the_installed_trl_and_peft() -> None:
+def test_the_library_default_is_that_of_the_installed_trl_and_peft() -> None:
     from peft import LoraConfig
     from trl import SFTConfig
 
-    config = space.default_config("Mistral-7B-v0.3", Method.LORA).to_dict()
+    config = space.library_default(Method.LORA).to_dict()
     trl = {field.name: field.default for field in fields(SFTConfig)}
     peft = {f"lora_{f.name}".replace("lora_lora", "lora"): f.default for f in fields(LoraConfig)}
 
@@ -53,9 +53,36 @@ def test_the_default_is_that_of_the_installed_trl_and_peft() -> None:
 @pytest.mark.parametrize(("method", "rate"), [(Method.FULL, 1e-3), (Method.LORA, 3e-3)])
 def test_the_embedded_default_differs_in_the_learning_rate_alone(method: Method, rate: float) -> None:
     embedded = space.default_config(EMBEDDED, method).to_dict()
-    library = space.default_config("Mistral-7B-v0.3", method).to_dict()
+    library = space.library_default(method).to_dict()
 
     assert embedded == {**library, "learning_rate": rate}
+
+
+def test_the_default_of_a_real_llm_is_what_most_people_run() -> None:
+    lora = space.default_config("Mistral-7B-v0.3", Method.LORA, 100)
+    full = space.default_config("Mistral-7B-v0.3", Method.FULL, 100)
+
+    assert lora.label == "lr 2e-4, 5 epochs, batch 8, r 16, alpha 16"
+    assert (lora.lr_scheduler_type, lora.warmup_steps) == ("linear", 5)
+    assert full == space.library_default(Method.FULL)
+
+
+@pytest.mark.parametrize(("rows", "epochs"), [(8, 60), (100, 5), (240, 2), (480, 1), (5000, 1), (None, 1)])
+def test_the_lora_default_trains_60_steps_or_one_epoch(rows: int | None, epochs: int) -> None:
+    assert space.default_config("SmolLM2", Method.LORA, rows).num_train_epochs == epochs
+
+
+def test_a_default_says_where_it_comes_from() -> None:
+    def title(model: str, config: Config) -> str | None:
+        origin = space.default_origin(model, config)
+        return origin and origin.title
+
+    for method in Method:
+        assert title(EMBEDDED, space.default_config(EMBEDDED, method)) == "TRL's default"
+    assert title("SmolLM2", space.default_config("SmolLM2", Method.LORA, 100)) == "Unsloth's notebooks"
+    assert title("SmolLM2", space.default_config("SmolLM2", Method.FULL, 100)) == "TRL's default"
+    assert title("SmolLM2", space.library_default(Method.LORA)) == "TRL's default"
+    assert title("SmolLM2", Config(1e-3, 3, 8)) is None
 
 
 def test_names_people_arrive_with_become_trl_and_peft_names() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import pytest
 
 from engine import evaluate, verdict
 from engine.records import (
@@ -58,6 +59,15 @@ class Fake:
 
     def run(self, name: str) -> str:
         return next(spec.run for spec in self.specs if spec.name == name)
+
+    def ask_with_examples(self, dev: int, test: int) -> str:
+        """Add the run few-shot."""
+        run = f"s-1-{len(self.specs):02}"
+        spec = replace(self.specs[0], run=run, kind=RunKind.FEW_SHOT, name="few-shot")
+        self.specs.insert(1, spec)
+        self.score(spec, dev, test)
+        self.end("few-shot", facts={"examples": {"rows": [1, 2, 3], "tokens": 60}})
+        return run
 
     def end(self, name: str, **changes: Any) -> None:
         self.results[self.run(name)] = replace(self.results[self.run(name)], **changes)
@@ -421,3 +431,68 @@ def test_what_answers_for_a_study_is_its_winner_or_a_baseline_above_it_on_dev_an
     assert beaten.summary().use == beaten.run("tfidf_logreg")
     assert beaten.summary().winner == beaten.run("shortlist 1")
     assert by_luck.summary().use == by_luck.run("shortlist 1")
+
+
+def test_a_tuned_model_that_is_better_than_examples_in_the_prompt_is_worth_it() -> None:
+    found = Fake()
+    run = found.ask_with_examples(60, 60)
+
+    summary = found.summary()
+
+    assert summary.differences[run].value == pytest.approx(0.45)
+    assert ", 45.0 (" in summary.verdict and "above few-shot, and 25.0 (" in summary.verdict
+    assert "Tuning is worth it: 3 examples in its prompt reach 30.0 points (" in summary.verdict
+
+
+def test_a_few_examples_that_may_be_as_good_are_said_to_be() -> None:
+    found = Fake()
+    found.ask_with_examples(149, 149)
+
+    assert (
+        "Tuning is not shown to be worth it: 3 examples in its prompt reach 74.5 points (68.0 to 80.0), "
+        "which cannot be told apart." in found.summary().verdict
+    )
+
+
+def test_examples_that_are_better_on_test_than_the_winner_by_dev_are_said_to_be() -> None:
+    found = Fake()
+    found.ask_with_examples(149, 180)
+
+    verdict_ = found.summary().verdict
+    assert "15.0 (" in verdict_ and "below few-shot" in verdict_
+    assert "Tuning is not worth it: 3 examples in its prompt reach 90.0 points" in verdict_
+
+
+def test_tuning_is_not_worth_it_where_the_bare_untuned_model_is_as_good() -> None:
+    found = Fake({"base": (148, 149)})
+    found.ask_with_examples(60, 60)
+
+    assert "Tuning is not shown to be worth it: the untuned base reaches 74.5" in found.summary().verdict
+
+
+def test_examples_in_the_prompt_can_win() -> None:
+    found = Fake()
+    run = found.ask_with_examples(170, 172)
+
+    summary = found.summary()
+
+    assert summary.winner == run
+    assert summary.verdict.startswith(
+        "No config beat few-shot on dev, so use the untuned base with 3 examples in its prompt: accuracy "
+        "86.0 points ("
+    )
+    assert "above the untuned base, and 36.0 (" in summary.verdict
+    assert "worth it" not in summary.verdict
+
+
+def test_neither_examples_nor_a_config_may_beat_the_bare_model() -> None:
+    found = Fake({"base": (180, 170)})
+    found.ask_with_examples(60, 60)
+
+    assert "Neither a config nor few-shot beat the untuned base on dev" in found.summary().verdict
+
+
+def test_a_study_without_few_shot_says_nothing_of_it() -> None:
+    verdict_ = Fake().summary().verdict
+
+    assert "few-shot" not in verdict_ and "worth it" not in verdict_

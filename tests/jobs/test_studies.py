@@ -7,7 +7,7 @@ import pytest
 from redis import Redis
 
 from engine import dataset as datasets
-from engine import models, settings
+from engine import models, settings, space
 from engine.artifacts import Artifacts
 from engine.dataset import Dataset
 from engine.errors import ConfigError, ModelError, NotFoundError
@@ -16,7 +16,7 @@ from jobs import plans, queue, studies, tasks, views
 from jobs.plans import PlanRequest
 from jobs.studies import NewRun
 from tests.studies import CONFIG, RUN, STUDY, result, study, write
-from tests.tiny import tiny_classification, write_jsonl
+from tests.tiny import tiny_classification, tiny_model, write_jsonl
 
 SECOND = study().runs[1]
 FULL = Config(learning_rate=1e-3, num_train_epochs=1, per_device_train_batch_size=8)
@@ -55,6 +55,19 @@ def test_a_plan_trains_first_and_scores_what_needs_no_training_last(data: Datase
     assert set(kinds[shortlisted + 3 :]) == {RunKind.BASELINE}
     assert plan.study.runs == tuple(spec.run for spec in plan.specs)
     assert [run[-3:] for run in plan.study.runs[:2]] == ["-01", "-02"]
+
+
+def test_the_default_of_a_real_model_is_what_most_people_run(
+    data: Dataset, home: Path, tmp_path: Path
+) -> None:
+    models.add_local("mine", tiny_model(tmp_path / "mine"), home)
+
+    plan = plans.make(PlanRequest(data, "mine", Method.LORA, k=0, train_size=20))
+
+    default, base, *rest = plan.specs
+    assert default.config == space.default_config("mine", Method.LORA, 20)
+    assert base.kind is RunKind.BASE
+    assert {spec.kind for spec in rest} == {RunKind.BASELINE}
 
 
 def test_a_plan_that_cannot_run_is_refused_in_one_sentence(
