@@ -155,7 +155,7 @@ def recommend(model: BaseModel, method: Method, k: int, exclude: Collection[str]
     for other in () if model.embedded else models.relatives(model):
         if grids.has_results(version, other.id, method) or _published(other, method, k) is not None:
             return _transferred(model, other.id, recommend(other, method, k, exclude))
-    none = f"No grid has measured {model.id} with {method} yet, so there is nothing to recommend."
+    none = f"No grid has measured {model.id} with {method} yet, so there is no shortlist."
     return Shortlist((), None, Provenance.NONE, (), 0, none)
 
 

@@ -149,9 +149,9 @@ def _models() -> Iterator[Check]:
             yield Check("Model", Status.OK, name)
     for model in models.PACKAGED:
         if lacking := models.obstacle(model):
-            yield Check("Model", Status.WARNING, f"{model.id} is not here", lacking)
+            yield Check("Packaged model", Status.WARNING, f"{model.id} is not here", lacking)
         else:
-            yield Check("Model", Status.OK, model.id)
+            yield Check("Packaged model", Status.OK, model.id)
 
 
 def _tracking(settings: Settings) -> Iterator[Check]:

@@ -29,9 +29,7 @@ def choose(request: PlanRequest) -> Plan:
     plan = plans.make(request)
     _worth(plan, k, request.dataset)
     if points:
-        st.caption(
-            f"{len(points)} starting points stand in for it: not measured here, edit them as you like."
-        )
+        st.caption(f"In its place: {len(points)} starting points, not measured here. Edit them as you like.")
     left_out, dropped = _table(plan, scope)
     rows = request.train_size or len(request.dataset.splits["train"])
     early_stopping = tune_own.buttons(plan, scope, rows)
@@ -110,13 +108,16 @@ def _row(plan: Plan, spec: RunSpec) -> dict[str, Any]:
         why = "starting point"
     if entry is not None and cells <= 1:  # nothing to cover
         why, cells = str(plan.shortlist.origin(entry.rank)), 0
-    return {
+    row = {
         TICK: True,
         "Config": spec.name,
         **_hyperparameters(spec.config),
         "Covers": f"{entry.covers} of {cells}" if entry and cells else why,
         "Covered so far": 100 * entry.cumulative_coverage if entry and cells else None,
     }
+    if not plan.shortlist.entries:
+        del row["Covered so far"]
+    return row
 
 
 def _hyperparameters(config: Config | None) -> dict[str, str]:

