@@ -23,6 +23,17 @@ import cli_grid
 import cli_judge
 import cli_models
 import cli_search
+from cli_layout import (
+    DelimiterOption,
+    EncodingOption,
+    HeaderOption,
+    ListsOption,
+    MissingOption,
+    NoAnswerOption,
+    QuotingOption,
+    SheetOption,
+    layout_of,
+)
 from engine import errors
 from engine.records import Config, Issue, Method, Role, RunStatus, Task
 from terminal import Json, err, out, print_json, print_table, seconds
@@ -47,7 +58,7 @@ app.command()(cli_judge.judge)
 app.command()(cli_export.export)
 app.command()(cli_search.search)
 app.command("lr-range")(cli_search.lr_range)
-File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")]
+File = Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL, XLSX or Parquet with labelled rows.")]
 TaskOption = Annotated[Task | None, typer.Option("--task", help="What the rows ask for; else detected.")]
 MapOption = Annotated[
     list[str] | None, typer.Option("--map", metavar="ROLE=COLUMN", help="Use a column as a role; repeatable.")
@@ -55,11 +66,26 @@ MapOption = Annotated[
 
 
 @app.command()
-def check(file: File, task: TaskOption = None, map: MapOption = None, json: Json = False) -> None:
+def check(
+    file: File,
+    test: Annotated[Path | None, typer.Option(help="Your own test file; else a part of FILE.")] = None,
+    task: TaskOption = None,
+    map: MapOption = None,
+    encoding: EncodingOption = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
+    lists: ListsOption = None,
+    missing: MissingOption = None,
+    no_answer: NoAnswerOption = None,
+    json: Json = False,
+) -> None:
     """Say what a file holds, what is wrong with it, and how it would be split."""
     from engine import dataset
 
-    built = dataset.build(file, task=task, roles=_roles(map))
+    layout = layout_of(encoding, delimiter, quoting, header, sheet, lists, missing, no_answer)
+    built = dataset.build(file, task=task, roles=_roles(map), test_path=test, layout=layout)
     facts: dict[str, Any] = {
         "task": str(built.task),
         "roles": {str(role): column for role, column in built.roles.items()},
@@ -67,6 +93,7 @@ def check(file: File, task: TaskOption = None, map: MapOption = None, json: Json
         "usable_rows": len(built.rows),
         "issues": [issue.to_dict() for issue in built.issues],
         "splits": {name: len(rows) for name, rows in built.splits.items()},
+        "read_as": built.read_as,
     }
     if json:
         print_json(facts)
@@ -74,6 +101,7 @@ def check(file: File, task: TaskOption = None, map: MapOption = None, json: Json
     roles = ", ".join(f"{role} = {column}" for role, column in facts["roles"].items())
     usable = f"{len(built.rows)} of {built.total_rows} rows usable"
     out.print(f"{built.file_name}: {built.task}, {usable} ({roles})", markup=False)
+    out.print(f"Read as {built.read_as}.", markup=False)
     out.print("Split: " + ", ".join(f"{count} {name}" for name, count in facts["splits"].items()))
     for issue in built.issues:
         out.print(_issue_line(issue), markup=False)
@@ -101,6 +129,14 @@ def tune(
     ] = None,
     task: TaskOption = None,
     map: MapOption = None,
+    encoding: EncodingOption = None,
+    delimiter: DelimiterOption = None,
+    quoting: QuotingOption = None,
+    header: HeaderOption = None,
+    sheet: SheetOption = None,
+    lists: ListsOption = None,
+    missing: MissingOption = None,
+    no_answer: NoAnswerOption = None,
     json: Json = False,
 ) -> None:
     """Train the default and the shortlist on a file, score their rivals, and say which model to use."""
@@ -108,9 +144,12 @@ def tune(
     from jobs import plans, repeats, stack, studies
 
     started = time.monotonic()
+    layout = layout_of(encoding, delimiter, quoting, header, sheet, lists, missing, no_answer)
     own, max_length = _own_configs(config or [])
     with stack.start(user="terminal"):
-        data = dataset.build(file, task=task, roles=_roles(map), test_path=test, seed=seed)
+        data = dataset.build(
+            file, task=task, roles=_roles(map), test_path=test, seed=seed, layout=layout
+        )  # fmt: skip
         request = plans.PlanRequest(
             data, model, method, k=k, metric=metric, seed=seed, train_size=train_size,
             max_length=max_length, custom=own, folds=folds, early_shortlist=early_stopping,

@@ -34,10 +34,15 @@ PHONE = re.compile(
 )
 
 
-def size(usable: int, own_test: int = 0) -> list[Issue]:
-    """Whether there are enough rows to train on and, with those of an own test file, to tell models apart."""
+def size(usable: int, own_test: int = 0, aside: Sequence[Issue] = ()) -> list[Issue]:
+    """Whether there are enough rows to train on and, with those of an own test file, to tell models apart.
+
+    `aside` are findings about rows that were set aside: the first says why there are too few.
+    """
     if usable < LEAST_ROWS:
-        text = f"At least {LEAST_ROWS} usable rows are needed, found {usable:,}. Add labelled rows."
+        first = next((issue for issue in aside if issue.row is not None), None)
+        why = "Add labelled rows." if first is None else f"The first reason: {first.message}"
+        text = f"At least {LEAST_ROWS} usable rows are needed, found {usable:,}. {why}"
         return [Issue(Severity.ERROR, Code.TOO_FEW_ROWS, None, text)]
     if usable + own_test < FEW_ROWS:
         text = (
@@ -118,10 +123,17 @@ def _spelled_twice(counts: Counter[str]) -> list[Issue]:
 
 
 def unknown_labels(rows: Sequence[Row], test: Sequence[Row]) -> list[Issue]:
-    """Labels of the user's own test file that no training row has."""
-    unknown = sorted({row.targets[0] for row in test} - {row.targets[0] for row in rows})
+    """Labels of the user's own test file that no training row has; an error when it has no others."""
+    known = {row.targets[0] for row in rows}
+    unknown = sorted({row.targets[0] for row in test} - known)
     if not unknown:
         return []
+    if all(row.targets[0] in unknown for row in test):
+        text = (
+            f"No label of the test file is in the first file: it has {listed(map(repr, unknown))}, the first "
+            f"file {listed(map(repr, sorted(known)))}. Write them alike, or choose the right label column."
+        )
+        return [Issue(Severity.ERROR, Code.UNKNOWN_LABELS, None, text)]
     text = f"The test file has labels that cannot be learned from the first file: {listed(unknown)}."
     return [Issue(Severity.WARNING, Code.UNKNOWN_LABELS, None, text)]
 

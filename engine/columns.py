@@ -10,7 +10,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
-from engine.sheets import Table, parsed, text_of
+from engine.sheets import Table, is_conversation, parsed, text_of
 
 SAMPLE = 2_000
 LONG_WORDS = 5
@@ -35,7 +35,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a column looks like: values that are there, different ones, median words, median characters."""
+    """What a column looks like: values that are there, different ones, median words, median characters.
+
+    `worded`: the values are words, without digits.
+    """
 
     column: str
     kind: Kind
@@ -43,6 +46,7 @@ class Profile:
     distinct: int
     words: float
     length: float
+    worded: bool = False
 
     @property
     def name(self) -> str:
@@ -75,16 +79,17 @@ def profile(column: str, table: Table) -> Profile:
     distinct = len({text for _, text in pairs})
     words = median(len(text.split()) for text in texts) if texts else 0.0
     length = median(map(len, texts)) if texts else 0.0
-    found = Profile(column, Kind.EMPTY, len(pairs), distinct, words, length)
+    worded = _mostly(texts, lambda text: not any(map(str.isdigit, text)))
+    found = Profile(column, Kind.EMPTY, len(pairs), distinct, words, length, worded)
     return replace(found, kind=_kind(found, [value for value, _ in sample], texts))
 
 
 def _kind(found: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
     if not texts:
         return Kind.EMPTY
-    structured = [v for v in map(parsed, values[:50]) if isinstance(v, (list, dict))]
+    structured = [v for v in map(_structure, values[:50]) if isinstance(v, (list, dict))]
     if len(structured) > len(values[:50]) / 2:
-        return Kind.MESSAGES if all(map(_is_conversation, structured)) else Kind.LIST
+        return Kind.MESSAGES if all(map(is_conversation, structured)) else Kind.LIST
     if DATE_NAME.search(found.name) and _mostly(texts, _is_date) or _mostly(texts, DATE_VALUE.fullmatch):
         return Kind.DATE
     unique = found.distinct > 0.9 * found.filled
@@ -95,6 +100,12 @@ def _kind(found: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
     if _mostly(texts, _is_number):
         return Kind.NUMBER
     return Kind.CATEGORY if found.words < LONG_WORDS and found.few_values else Kind.TEXT
+
+
+def _structure(value: Any) -> Any:
+    """A list or dict; of texts only those that hold a conversation: others that look so may be answers."""
+    found = parsed(value)
+    return found if is_conversation(found) else value
 
 
 def _mostly(texts: Sequence[str], test: Any) -> bool:
@@ -117,11 +128,3 @@ def _is_date(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_conversation(value: Any) -> bool:
-    if not isinstance(value, list) or not value:
-        return False
-    return all(
-        isinstance(m, dict) and ({"role", "content"} <= set(m) or {"from", "value"} <= set(m)) for m in value
-    )

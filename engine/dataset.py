@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine import checks, continuing, reading, splits
+from engine import checks, continuing, labels, layouts, reading, splits
 from engine import roles as role_guesses
 from engine.distinct import distinct
 from engine.duplicates import input_hash, normalized
@@ -19,7 +19,7 @@ from engine.kept import Dataset, DatasetInfo, delete, list_saved, load, rename, 
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.roles import Guess
 from engine.rows import rows_of
-from engine.sheets import Table, text_of
+from engine.sheets import AS_FOUND, Layout, Table, text_of
 
 __all__ = [
     "Dataset",
@@ -45,7 +45,8 @@ TOO_FEW = "too few to conclude"
 class Inspection:
     """What was understood of a file and what was found in it; an issue that is an error keeps it from use.
 
-    `rows` counts the data rows of the file, `usable_rows` those that the splits share out.
+    `rows` counts the data rows of the file, `usable_rows` those that the splits share out. `layout`, `sheets`
+    and `encodings` are the table's.
     """
 
     file_name: str
@@ -61,6 +62,9 @@ class Inspection:
     issues: tuple[Issue, ...]
     splits: dict[str, int]
     preview: list[dict[str, str | None]]
+    layout: Layout = AS_FOUND
+    sheets: tuple[str, ...] = ()
+    encodings: tuple[tuple[str, str], ...] = ()
 
     @property
     def error(self) -> str | None:
@@ -74,9 +78,10 @@ def inspect(
     roles: Mapping[Role, str] | None = None,
     test_path: Path | None = None,
     seed: int = 0,
+    layout: Layout = AS_FOUND,
 ) -> Inspection:
     """What the file holds and what is wrong with it; DatasetError when it cannot be read at all."""
-    return _view(path, _analysis(path, _Wishes(task, roles or {}, test_path, seed)))
+    return _view(path, _analysis(path, _Wishes(task, roles or {}, test_path, seed, layout=layout)))
 
 
 def build(
@@ -89,14 +94,16 @@ def build(
     seed: int = 0,
     label_words: Mapping[str, str] | None = None,
     newer_than: Dataset | None = None,
+    layout: Layout = AS_FOUND,
 ) -> Dataset:
     """The dataset of a file; DatasetError with the first error when it cannot be used.
 
     `test_path` is the user's own test file: it becomes the test split, and its rows leave train and dev.
     `label_words` replaces labels by words ('0' by 'negative') that the model is to write.
     `newer_than`: an earlier version, whose test rows are the test split here too.
+    `layout`: what the person chose of how the file is read.
     """
-    wishes = _Wishes(task, roles or {}, test_path, seed, label_words or {}, newer_than)
+    wishes = _Wishes(task, roles or {}, test_path, seed, label_words or {}, newer_than, layout)
     found = _analysis(path, wishes)
     view = _view(path, found)
     if view.error is not None or view.task is None:
@@ -115,12 +122,14 @@ def build(
         grouped=any(row.group is not None for row in found.rows),
         seed=seed,
         notes=(TOO_FEW,) if len(found.rows) < checks.FEW_ROWS else (),
+        layout=layout,
+        read_as=layouts.described(found.table),
     )
 
 
 def read_unlabelled(path: Path, dataset: Dataset) -> tuple[Row, ...]:
     """New rows for a trained model, by the dataset's columns; the target may be missing."""
-    table = reading.read(path)
+    table = reading.read(path, layouts.for_another_file(dataset.layout))
     found = _roles_in(table, path, dataset.roles, needs_target=False)
     rows, issues = rows_of(table, dataset.task, found, needs_target=False)
     if not rows:
@@ -153,6 +162,7 @@ class _Wishes:
     seed: int
     label_words: Mapping[str, str] = field(default_factory=dict)
     newer_than: Dataset | None = None
+    layout: Layout = AS_FOUND
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +178,7 @@ class _Analysis:
 
 
 def _analysis(path: Path, wishes: _Wishes) -> _Analysis:
-    table = reading.read(path)
+    table = reading.read(path, wishes.layout)
     guess = role_guesses.guess(table, wishes.task, wishes.roles)
     issues = [*table.issues, *_guess_issues(guess, table)]
     rows: list[Row] = []
@@ -176,8 +186,11 @@ def _analysis(path: Path, wishes: _Wishes) -> _Analysis:
     split: dict[str, tuple[int, ...]] = {name: () for name in splits.SPLITS}
     if guess.task is not None and not role_guesses.missing_roles(guess):
         rows, found = rows_of(table, guess.task, guess.roles)
+        test, test_found = _own_test(wishes, table, guess.task, guess.roles)
+        if guess.task is Task.CLASSIFICATION:
+            rows, test, same = labels.unified(rows, test)
+            found += same
         _check_words(rows, wishes.label_words)
-        test, test_found = _own_test(wishes.test_path, guess.task, guess.roles)
         rows, test = _worded(rows, wishes.label_words), _worded(test, wishes.label_words)
         if wishes.newer_than is not None:
             test, rows, test_found = continuing.same_test(rows, wishes.newer_than)
@@ -185,7 +198,8 @@ def _analysis(path: Path, wishes: _Wishes) -> _Analysis:
         if wishes.newer_than is not None:
             rows, too_close = continuing.apart(rows, test)
             repeats += too_close
-        issues += [*found, *test_found, *repeats, *_content_issues(rows, test, guess.task)]
+        aside = [*table.issues, *found]
+        issues += [*found, *test_found, *repeats, *_content_issues(rows, test, guess.task, aside)]
         if len(rows) >= checks.LEAST_ROWS:
             split = _split(rows, test, guess.task, wishes.seed)
     return _Analysis(table, guess, tuple(issues), (*rows, *test), len(test), split)
@@ -207,6 +221,9 @@ def _view(path: Path, found: _Analysis) -> Inspection:
         issues=tuple(by_severity),
         splits={name: len(rows) for name, rows in found.splits.items()},
         preview=_preview(found.table),
+        layout=found.table.layout,
+        sheets=found.table.sheets,
+        encodings=found.table.encodings,
     )
 
 
@@ -231,14 +248,21 @@ def _guess_issues(guess: Guess, table: Table) -> list[Issue]:
     return issues
 
 
-def _own_test(path: Path | None, task: Task, roles: Mapping[Role, str]) -> tuple[list[Row], list[Issue]]:
+def _own_test(
+    wishes: _Wishes, first: Table, task: Task, roles: Mapping[Role, str]
+) -> tuple[list[Row], list[Issue]]:
+    """The rows of the person's test file, in which the same words mean "no label" as in the first file."""
+    path = wishes.test_path
     if path is None:
         return [], []
-    table = reading.read(path)
+    table = reading.read(path, layouts.for_another_file(wishes.layout))
+    missing, _ = labels.words_for_nothing(first, task, roles)
+    table = replace(table, layout=replace(table.layout, missing=tuple(sorted(missing))))
     rows, issues = rows_of(table, task, _roles_in(table, path, roles, needs_target=True))
     if not rows:
         raise DatasetError(f"The test file {path.name} has no usable row: {issues[0].message}")
-    return rows, [replace(issue, message=f"Test file: {issue.message}") for issue in issues]
+    said = [issue for issue in table.issues if issue.severity is not Severity.INFO]
+    return rows, [replace(issue, message=f"Test file: {issue.message}") for issue in (*said, *issues)]
 
 
 def _check_words(rows: Sequence[Row], words: Mapping[str, str]) -> None:
@@ -257,8 +281,10 @@ def _worded(rows: list[Row], words: Mapping[str, str]) -> list[Row]:
     return [replace(row, targets=tuple(words.get(t, t) for t in row.targets)) for row in rows]
 
 
-def _content_issues(rows: Sequence[Row], test: Sequence[Row], task: Task) -> list[Issue]:
-    issues = checks.size(len(rows), len(test))
+def _content_issues(
+    rows: Sequence[Row], test: Sequence[Row], task: Task, aside: Sequence[Issue]
+) -> list[Issue]:
+    issues = checks.size(len(rows), len(test), aside)
     if task is Task.CLASSIFICATION and rows:
         same = [normalized("\n".join(row.inputs.values())) for row in rows]
         issues += [*checks.labels(rows), *checks.conflicts(rows, same), *checks.unknown_labels(rows, test)]
@@ -297,6 +323,8 @@ def _identity(path: Path, view: Inspection, wishes: _Wishes) -> str:
     mapping: list[Any] = [view.task, sorted(view.roles.items()), wishes.seed, words]
     if wishes.newer_than is not None:
         mapping.append([input_hash(row) for row in wishes.newer_than.split("test")])
+    if wishes.layout != AS_FOUND:
+        mapping.append(asdict(wishes.layout))
     digest = hashlib.sha256(json.dumps(mapping).encode())
     for file in (path, wishes.test_path):
         digest.update(hashlib.sha256(file.read_bytes()).digest() if file else b"-")

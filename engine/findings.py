@@ -14,9 +14,13 @@ NUMBERS_SHOWN = 10
 class Code(StrEnum):
     """What a finding is about; these texts are stable, scripts may rely on them."""
 
+    ANNOTATIONS = "annotations"  # what an annotation tool's export holds, and what of it is used
     BAD_LINE = "bad_line"  # a line of a JSON Lines file is not JSON
+    BROKEN_LETTERS = "broken_letters"  # single lines are not in the encoding of the others
     CHANGED_ANSWERS = "changed_answers"  # a test row of an earlier version has another answer now
+    CLASS_NAMES = "class_names"  # the file itself names its labels
     CONFLICTING_LABELS = "conflicting_labels"  # the same text has different labels
+    CUT_CELLS = "cut_cells"  # a viewer has cut texts
     DUPLICATE_ROWS = "duplicate_rows"  # a row repeats another and is left out
     EMPTY_CONTEXT = "empty_context"  # a row has no passage
     EMPTY_MESSAGES = "empty_messages"  # a conversation has no turns, an empty turn or no turn of the user
@@ -24,10 +28,13 @@ class Code(StrEnum):
     EMPTY_QUESTION = "empty_question"  # a row has no question
     EMPTY_SOURCE = "empty_source"  # a row has no text
     ENCODING = "encoding"  # the file is not UTF-8; read as something else
+    EQUAL_LABELS = "equal_labels"  # labels written in several ways are the same
     FEW_ROWS = "few_rows"  # too few rows to conclude
     FORMAT = "format"  # the extension does not fit the content
     INTEGER_LABELS = "integer_labels"  # the labels are numbers
+    JSON_LAYOUT = "json_layout"  # the rows of a JSON document are laid out in a way of their own
     LABEL_VARIANTS = "label_variants"  # labels differ in spelling only
+    LISTS_IN_CELLS = "lists_in_cells"  # a column of a text table is written as lists
     LOOSE_QUOTES = "loose_quotes"  # quotation marks inside quoted CSV texts are not doubled
     MISSING_ROLE = "missing_role"  # no column was found for a role
     MISSING_TARGET = "missing_target"  # a row has no target
@@ -42,20 +49,25 @@ class Code(StrEnum):
     PERSONAL_DATA = "personal_data"  # possible e-mail address, phone or card number
     RARE_LABEL = "rare_label"  # a label has too few rows
     RENAMED_COLUMNS = "renamed_columns"  # columns without a name of their own
+    REPEATED_HEADER = "repeated_header"  # the header comes again among the rows
     ROWS_UNDER_KEY = "rows_under_key"  # the rows are a list inside a JSON object
     SEVERAL_LABELS = "several_labels"  # a row has more than one label
     SHARED_WITH_TEST = "shared_with_test"  # a row is in the user's own test file too and is left out
+    SHEETS = "sheets"  # a workbook has several sheets
     SQUAD_FORMAT = "squad_format"  # a nested SQuAD file, read as a row per question
     TEXT_IN_TEST = "text_in_test"  # the user's own test file has the same text with another question or label
     TOO_FEW_ROWS = "too_few_rows"  # too few rows to use at all
     TOO_MANY_LABELS = "too_many_labels"  # nearly every row has a label of its own
     TRUNCATED = "truncated"  # rows are longer than the model reads
+    UNANSWERABLE = "unanswerable"  # a question has an empty list of answers
     UNBALANCED_LABELS = "unbalanced_labels"  # one label is far more frequent than others
     UNKNOWN_LABELS = "unknown_labels"  # the user's own test file has labels that cannot be learned
     UNKNOWN_ROLE = "unknown_role"  # a turn is by neither user nor assistant
     UNKNOWN_TASK = "unknown_task"  # a person must choose the task or a column
+    UNQUOTED = "unquoted"  # quotation marks belong to the texts
     UNUSED_COLUMNS = "unused_columns"  # columns that play no role
     VANISHED_TEST_ROWS = "vanished_test_rows"  # test rows of an earlier version that are gone
+    WORD_FOR_NOTHING = "word_for_nothing"  # a label is a word that may mean: no label
     WRONG_FIELD_COUNT = "wrong_field_count"  # a CSV row has more or fewer fields than the header
 
 

@@ -1,42 +1,68 @@
-"""Reads JSON arrays, JSON Lines, SQuAD files and columns in JSON."""
+"""Reads JSON documents and JSON Lines into records; what a document's layout is, jsonlayouts says."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine import sheets
+from engine.annotations import read_export
+from engine.cells import Grid, table_of_cells
 from engine.errors import DatasetError
 from engine.findings import Code, by_row, counted
+from engine.jsonlayouts import Found, rows_in
 from engine.records import Issue, Severity
-from engine.sheets import Record, Table, note, table_of, too_many_rows
+from engine.sheets import Layout, Table, place_of, table_of, too_many_rows
 
 MAX_NODES = 5_000_000
-ROW_KEYS = ("data", "rows", "train", "examples", "items", "records", "samples", "instances")
 
 
-def read_json(text: str, path: Path) -> Table | None:
+def read_json(text: str, path: Path, layout: Layout) -> Table | None:
     """A JSON array, JSON Lines, or one JSON object that holds the rows; None when it is no JSON at all."""
     if text.count("{") + text.count("[") > MAX_NODES:
         raise DatasetError(f"{path.name} holds too many nested values. Use one flat object per row.")
     first, _, rest = text.strip().partition("\n")
-    if first.startswith("{") and rest and _is_json(first, path):
-        return _read_json_lines(text, path)
+    if rest and first.startswith("{") and _is_json(first, path):
+        return _read_json_lines(text, path, layout)
     try:
         document = json.loads(text)
     except RecursionError as error:
         raise _too_deep(path) from error
     except ValueError as error:
-        if re.match(r"\s*(\[\s*[\[{\"\]]|\{\s*\")", text):
-            where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a number"
-            raise DatasetError(f"{path.name} is broken JSON at {where}. Correct it there.") from error
+        return _read_broken(text, path, layout, error)
+    if not isinstance(document, (list, dict)):
         return None
-    rows, issues = _rows_in(document)
-    name = "json" if rest or first.startswith("[") or issues else "jsonl"
-    return table_of(name, enumerate(rows, 1), path, issues)
+    if isinstance(document, list) and (export := read_export(document, path)):
+        return table_of("json", enumerate(export.rows, 1), path, export.issues)
+    found = rows_in(document)
+    if found.cells:
+        return _of_cells(found, path, layout)
+    name = "json" if rest or first.startswith("[") or found.issues else "jsonl"
+    table = table_of(name, enumerate(found.rows, 1), path, found.issues)
+    return replace(table, columns=found.columns) if found.columns and not table.columns else table
+
+
+def _read_broken(text: str, path: Path, layout: Layout, error: ValueError) -> Table | None:
+    """Lines of which the first is broken, or a refusal; None: a text that begins with a bracket."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    objects = sum(line.lstrip()[0] in "{[" and _is_json(line, path) for line in lines[:1000])
+    if len(lines) > 1 and objects * 2 >= len(lines[:1000]):
+        return _read_json_lines(text, path, layout)
+    brackets = sum(line.lstrip()[0] in '{}[]"' for line in lines[:1000])
+    is_json = re.match(r"\s*(\[\s*[\[{\"\]]|\{\s*\")", text) and brackets * 2 > len(lines[:1000])
+    if not is_json:
+        return None
+    where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a number"
+    raise DatasetError(f"{path.name} is broken JSON at {where}. Correct it there.") from error
+
+
+def _of_cells(found: Found, path: Path, layout: Layout) -> Table:
+    grid = Grid(found.rows, range(1, len(found.rows) + 1), "row")
+    return table_of_cells("json", grid, path, layout, "Give every row as many values.")
 
 
 def _is_json(line: str, path: Path) -> bool:
@@ -53,48 +79,11 @@ def _too_deep(path: Path) -> DatasetError:
     return DatasetError(f"{path.name} is nested too deeply. Use one flat object per row.")
 
 
-def _rows_in(document: Any) -> tuple[list[Any], list[Issue]]:
-    """The rows of a JSON document: the list itself, one under a known key, SQuAD's, columns, or one row."""
-    if isinstance(document, list):
-        return document, []
-    for name in (name for name in ROW_KEYS if document.get(name)):
-        rows = document[name]
-        if isinstance(rows, list) and isinstance(rows[0], dict):
-            if "paragraphs" in rows[0]:
-                return list(_squad_rows(rows)), [
-                    note(Code.SQUAD_FORMAT, "Read as SQuAD: a row per question.")
-                ]
-            return rows, [
-                note(Code.ROWS_UNDER_KEY, f"The rows are those under {name!r}; the rest is not used.")
-            ]
-    columns = list(document.values())
-    if columns and all(_is_column(c) and len(c) == len(columns[0]) for c in columns):
-        return [dict(zip(document, values, strict=True)) for values in zip(*columns, strict=True)], []
-    return [document], []
-
-
-def _is_column(value: Any) -> bool:
-    return isinstance(value, list) and not any(isinstance(cell, dict) for cell in value)
-
-
-def _squad_rows(articles: Any) -> Iterator[Record]:
-    for article in _objects(articles):
-        for paragraph in _objects(article.get("paragraphs")):
-            for question in _objects(paragraph.get("qas")):
-                yield {
-                    "context": paragraph.get("context"),
-                    "question": question.get("question"),
-                    "answers": question.get("answers"),
-                }
-
-
-def _objects(value: Any) -> list[Record]:
-    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
-
-
-def _read_json_lines(text: str, path: Path) -> Table:
+def _read_json_lines(text: str, path: Path, layout: Layout) -> Table:
     numbered: list[tuple[int, Any]] = []
     broken: list[int] = []
+    lines = [n for n, line in enumerate(text.split("\n"), 1) if line.strip()]
+    where = dict(enumerate(lines, 1))
     for number, line in enumerate((line for line in text.split("\n") if line.strip()), 1):
         if number > sheets.MAX_ROWS:
             raise too_many_rows(path)
@@ -107,12 +96,33 @@ def _read_json_lines(text: str, path: Path) -> Table:
     if len(broken) > len(numbered):
         raise DatasetError(
             f"{path.name}: {counted(len(broken), 'line')} of {len(broken) + len(numbered):,} are not JSON, "
-            f"the first is line {broken[0]}. Correct the file."
+            f"the first is line {where[broken[0]]}. Correct the file."
         )
     issues = by_row(
         Severity.WARNING,
         Code.BAD_LINE,
         broken,
-        lambda n: f"Row {n} is not JSON and is set aside. Correct it.",
+        lambda n: f"{place_of(n, where)} is not JSON and is set aside. Correct it.",
     )
-    return table_of("jsonl", numbered, path, issues, unread=len(broken))
+    return _of_lines(numbered, path, layout, issues, len(broken), where)
+
+
+def _of_lines(
+    numbered: Sequence[tuple[int, Any]],
+    path: Path,
+    layout: Layout,
+    issues: Sequence[Issue],
+    broken: int,
+    where: dict[int, int],
+) -> Table:
+    """The records of the lines, unpacked where a tool wrapped them."""
+    rows = [row for _, row in numbered]
+    export = read_export(rows, path)
+    found = Found(export.rows, export.issues) if export else rows_in(rows)
+    if found.cells:
+        grid = Grid(found.rows, [where[number] for number, _ in numbered], "line")
+        table = table_of_cells("jsonl", grid, path, layout, "Give every line as many values.")
+        return replace(table, issues=(*issues, *table.issues), total=table.total + broken)
+    unpacked = [(number, row) for (number, _), row in zip(numbered, found.rows, strict=True)]
+    said = (*issues, *found.issues)
+    return table_of("jsonl", unpacked, path, said, unread=broken, lines=where)

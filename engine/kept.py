@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine import splits
+from engine import layouts, splits
 from engine.duplicates import input_hash
 from engine.errors import ConfigError, NotFoundError
 from engine.records import Issue, Role, Row, Severity, Task
+from engine.sheets import AS_FOUND, Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ class DatasetInfo:
 class Dataset:
     """Rows that are ready to train on; `splits` holds indices into `rows`. The same files, mapping and seed
     give the same id and splits. `total_rows` counts the file's rows, those set aside too. When `grouped`,
-    rows that share a `group` (a passage, a text) are on one side."""
+    rows that share a `group` (a passage, a text) are on one side. `layout` is what the person
+    chose of how the file is read, `read_as` how it was, in words."""
 
     id: str
     name: str
@@ -47,6 +49,8 @@ class Dataset:
     grouped: bool
     seed: int
     notes: tuple[str, ...] = ()
+    layout: Layout = AS_FOUND
+    read_as: str = ""
 
     def split(self, name: str) -> tuple[Row, ...]:
         """The rows of 'train', 'dev' or 'test', in file order."""
@@ -188,6 +192,8 @@ def _to_dict(dataset: Dataset) -> dict[str, Any]:
         "grouped": dataset.grouped,
         "seed": dataset.seed,
         "notes": list(dataset.notes),
+        "layout": layouts.to_dict(dataset.layout),
+        "read_as": dataset.read_as,
     }
 
 
@@ -202,5 +208,6 @@ def _from_dict(values: Mapping[str, Any], rows: tuple[Row, ...]) -> Dataset:
             "splits": {name: tuple(found) for name, found in values["splits"].items()},
             "issues": tuple(Issue(**{**i, "severity": Severity(i["severity"])}) for i in values["issues"]),
             "notes": tuple(values["notes"]),
+            "layout": layouts.from_dict(values.get("layout", {})),
         }
     )

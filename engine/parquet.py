@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from engine import sheets
 from engine.errors import DatasetError
+from engine.jsonlayouts import class_names, with_class_names
 from engine.sheets import Record, Table, check_width, table_of, too_many_rows
 
 MAX_CHARACTERS = 200_000_000
@@ -22,10 +24,22 @@ def read_parquet(path: Path) -> Table:
             if file.metadata.num_rows > sheets.MAX_ROWS:
                 raise too_many_rows(path)
             check_width(file.metadata.num_columns, path)
-        records = _parquet_records(path)
+            names = _class_names(file.schema_arrow.metadata)
+        records, issues = with_class_names(_parquet_records(path), names)
     except (pa.ArrowException, OSError) as error:
         raise DatasetError(f"{path.name} is a damaged Parquet file. Write it again.") from error
-    return table_of("parquet", enumerate(records, 1), path, ())
+    return table_of("parquet", enumerate(records, 1), path, issues)
+
+
+def _class_names(metadata: dict[bytes, bytes] | None) -> dict[str, list[str]]:
+    """The names of labels that the `datasets` library keeps in the file's metadata."""
+    try:
+        features = json.loads((metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+    except (ValueError, KeyError, TypeError):
+        return {}
+    if not isinstance(features, dict):
+        return {}
+    return class_names([{"name": name, "type": kind} for name, kind in features.items()])
 
 
 def _parquet_records(path: Path) -> list[Record]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ LABEL = (
 )
 SUMMARY = "summary highlights tldr tl_dr abstractive_summary"
 TARGET = "target output"
+MOST_LABELS = 50
 CONTEXT = "context passage paragraph contexts background document article story abstract text"
 QUESTION = "question query"
 ANSWER = "answers answer answer_text gold_answer gold_answers final_answer final_decision"
@@ -68,7 +70,7 @@ def guess(table: Table, task: Task | None = None, roles: Mapping[Role, str] | No
     given = {_role(str(name)): column for name, column in (roles or {}).items()}
     profiles = [profile(column, table) for column in table.columns]
     _check_columns(given, table.columns)
-    found, reason = (task, "You chose it.") if task else _task_of_roles(given, profiles) or _task(profiles)
+    found, reason = (task, "You chose it.") if task else _task_of_roles(given, profiles)
     if found is None:
         return Guess(None, reason, given, {role: "You chose it." for role in given})
     _check_roles(given, found)
@@ -144,7 +146,8 @@ def _named(profiles: Sequence[Profile], aliases: str, *unlike: Kind) -> Profile 
 NO_TEXT = (Kind.ID, Kind.DATE, Kind.MESSAGES)
 
 
-def _task_of_roles(given: Mapping[Role, str], profiles: Sequence[Profile]) -> tuple[Task, str] | None:
+def _task_of_roles(given: Mapping[Role, str], profiles: Sequence[Profile]) -> tuple[Task | None, str]:
+    """The task that the chosen columns mean; where they leave it open, that of the others."""
     for role, task in ((Role.MESSAGES, Task.GENERATION), (Role.PROMPT, Task.GENERATION)):
         if role in given:
             return task, f"You chose a column for {role}."
@@ -153,7 +156,11 @@ def _task_of_roles(given: Mapping[Role, str], profiles: Sequence[Profile]) -> tu
             return Task.QA, f"You chose a column for {role}."
     target = next((p for p in profiles if p.column == given.get(Role.TARGET)), None)
     if target is None or Role.SOURCE not in given:
-        return None
+        found = _task(profiles)
+        if target is None or found[0] in (Task.QA, Task.GENERATION):
+            return found
+        of_target = _task_of_target(target, profiles)
+        return of_target if of_target[0] else found
     if target.is_label_like or target.kind is Kind.NUMBER:
         return Task.CLASSIFICATION, f"{_quoted(target)} repeats {target.distinct} short values, as labels do."
     return Task.SUMMARIZATION, f"{_quoted(target)} holds mostly different longer texts."
@@ -288,10 +295,18 @@ def _by_content(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, s
 
 
 def _labels_by_content(profiles: Sequence[Profile]) -> list[Profile]:
-    """Columns whose values repeat; numbers only where no words do."""
+    """Columns whose values repeat; numbers only where no words do, those named like ids (label_id, yes_no)
+    only where nothing else does."""
     words = [p for p in profiles if p.kind is Kind.CATEGORY and p.distinct > 1]
     numbers = [p for p in profiles if p.kind is Kind.NUMBER and 1 < p.distinct <= 10 and p.few_values]
-    return words or numbers
+    return words or numbers or list(filter(_is_label_named_as_id, profiles))
+
+
+def _is_label_named_as_id(found: Profile) -> bool:
+    """Whether the values repeat as no ids do, and the name is a label's or the values are words."""
+    repeats = found.kind is Kind.ID and found.few_values and 1 < found.distinct <= MOST_LABELS
+    stem = re.sub(r"_(ids?|idx|index|no|nr|number|key)$", "", found.name)
+    return repeats and (found.worded or stem in LABEL.split() or stem in TARGET.split())
 
 
 def _instruction_and_input(free: Sequence[Profile]) -> tuple[str, str] | None:

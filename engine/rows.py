@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from engine.findings import Code, by_row
+from engine.labels import words_for_nothing
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.roles import columns_of
-from engine.sheets import Record, Table, parsed, text_of
+from engine.sheets import MISSING_WORDS, Record, Table, parsed, text_of
 
 SPEAKERS = {
     "human": "user",
@@ -21,11 +22,25 @@ SPEAKERS = {
     "bot": "assistant",
     "chatgpt": "assistant",
     "ai": "assistant",
+    "function_call": "assistant",
+    "tool_call": "assistant",
+    "tool_calls": "assistant",
     "system": "system",
     "developer": "system",
     "tool": "tool",
     "function": "tool",
+    "function_response": "tool",
+    "observation": "tool",
+    "observations": "tool",
+    "tool_response": "tool",
+    "tool_result": "tool",
+    "ipython": "tool",
 }
+ANSWER_KEYS = ("text", "answer", "value", "choices")
+UNANSWERABLE = (
+    "has an empty list of answers (as questions without an answer in SQuAD 2; a text such as 'no answer' "
+    "can be learned for them)"
+)
 
 
 class _SetAside(Exception):
@@ -39,7 +54,11 @@ class _SetAside(Exception):
 def rows_of(
     table: Table, task: Task, roles: Mapping[Role, str], needs_target: bool = True
 ) -> tuple[list[Row], list[Issue]]:
-    """The usable rows of a table, and why the others are none."""
+    """The usable rows of a table, and why the others are none.
+
+    The table's layout says which words mean "no label", and what a question without answers is answered.
+    """
+    missing, issues = words_for_nothing(table, task, roles)
     columns = {role: columns_of(expression, table.columns) for role, expression in roles.items()}
     rows: list[Row] = []
     aside: dict[Code, dict[int, str]] = defaultdict(dict)
@@ -51,26 +70,45 @@ def rows_of(
 
     for number, record in zip(table.numbers, table.records, strict=True):
         try:
-            rows.append(_row(number, record, task, columns, needs_target))
+            rows.append(_row(number, record, task, columns, needs_target, missing, table.layout.no_answer))
         except _SetAside as error:
             aside[error.code][number] = error.reason
-    return rows, [issue for code, reasons in aside.items() for issue in issues_of(code, reasons)]
+    return rows, [*issues, *(issue for code, reasons in aside.items() for issue in issues_of(code, reasons))]
 
 
 def _row(
-    number: int, record: Record, task: Task, columns: Mapping[Role, tuple[str, ...]], needs_target: bool
+    number: int,
+    record: Record,
+    task: Task,
+    columns: Mapping[Role, tuple[str, ...]],
+    needs_target: bool,
+    missing: Set[str],
+    no_answer: str | None,
 ) -> Row:
     if Role.MESSAGES in columns:
         return _conversation_row(number, record.get(columns[Role.MESSAGES][0]), needs_target)
     inputs: dict[Role, str] = {
         role: _input(record, role, names) for role, names in columns.items() if role is not Role.TARGET
     }
-    targets: tuple[str, ...] = ()
-    if Role.TARGET in columns:
-        targets = _targets(record.get(columns[Role.TARGET][0]), task)
+    value = record.get(columns[Role.TARGET][0]) if Role.TARGET in columns else None
+    targets = _targets(value, task, missing)
+    if not targets and task is Task.QA and _is_unanswerable(value):
+        targets = (no_answer,) if no_answer else ()
+        if needs_target and not targets:
+            raise _SetAside(Code.UNANSWERABLE, UNANSWERABLE)
     if needs_target and not targets:
-        raise _SetAside(Code.MISSING_TARGET, "has no target")
+        raise _SetAside(Code.MISSING_TARGET, _no_target(value))
     return Row(number, inputs, targets)
+
+
+def _is_unanswerable(value: Any) -> bool:
+    """A list of answers without any: [] or SQuAD's {text: [], answer_start: []}."""
+    return value == [] or (isinstance(value, Mapping) and value.get("text") == [])
+
+
+def _no_target(value: Any) -> str:
+    word = value.strip() if isinstance(value, str) else ""
+    return f"has no target ({word!r} is read as missing)" if word else "has no target"
 
 
 def _input(record: Record, role: Role, columns: Iterable[str]) -> str:
@@ -87,28 +125,35 @@ def _text(value: Any) -> str | None:
     return text_of(value)
 
 
-def _targets(value: Any, task: Task) -> tuple[str, ...]:
+def _targets(value: Any, task: Task, missing: Set[str]) -> tuple[str, ...]:
     if task is Task.CLASSIFICATION:
-        answers = answers_of(value) if isinstance(value, (list, dict)) else _single(value)
+        answers = answers_of(value) if isinstance(value, (list, dict)) else _single(value, missing)
         if len(answers) > 1:
             raise _SetAside(Code.SEVERAL_LABELS, f"has {len(answers)} labels instead of one")
         return answers
-    return answers_of(parsed(value)) if task is Task.QA else _single(_joined(value))
+    if task is Task.QA:
+        return answers_of(value)
+    text = text_of(_joined(value), keep_indent=True)
+    return () if text is None else (text,)
 
 
 def _joined(value: Any) -> Any:
-    return _text(value) if isinstance(value, list) else value
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "\n".join(value)
+    return value
 
 
-def _single(value: Any) -> tuple[str, ...]:
-    text = text_of(value)
+def _single(value: Any, missing: Set[str] = MISSING_WORDS) -> tuple[str, ...]:
+    text = text_of(value, missing)
     return () if text is None else (text,)
 
 
 def answers_of(value: Any) -> tuple[str, ...]:
-    """Gold answers in order, each once: a text, a list, or dicts such as SQuAD's {text, answer_start}."""
+    """Gold answers in order, each once: a text, a list, dicts such as SQuAD's {text, answer_start}; another
+    object is one answer, as JSON."""
     if isinstance(value, Mapping):
-        return answers_of(next((value[key] for key in ("text", "answer", "value") if key in value), None))
+        key = next((key for key in ANSWER_KEYS if key in value), None)
+        return _single(value) if key is None and value else answers_of(value.get(key))
     if isinstance(value, (list, tuple)):
         return tuple(dict.fromkeys(answer for part in value for answer in answers_of(part)))
     return _single(value)
@@ -118,7 +163,8 @@ def _conversation_row(number: int, value: Any, needs_target: bool) -> Row:
     turns = _turns(value)
     answer: tuple[str, ...] = ()
     if turns and turns[-1]["role"] == "assistant":
-        answer = (turns.pop()["content"],)
+        answer = (text_of(_said(_last(value)), keep_indent=True) or turns[-1]["content"],)
+        turns.pop()
     elif needs_target:
         raise _SetAside(Code.MISSING_TARGET, "does not end with a turn of the assistant")
     if not any(turn["role"] == "user" for turn in turns):
@@ -134,7 +180,7 @@ def _turns(value: Any) -> list[dict[str, str]]:
     turns = []
     for turn in found:
         speaker = turn.get("role", turn.get("from")) if isinstance(turn, Mapping) else None
-        content = _content(turn.get("content", turn.get("value"))) if isinstance(turn, Mapping) else None
+        content = text_of(_said(turn)) if isinstance(turn, Mapping) else None
         role = SPEAKERS.get(str(speaker).strip().lower())
         if role is None:
             raise _SetAside(Code.UNKNOWN_ROLE, f"has a turn by {speaker!r}, neither user nor assistant")
@@ -144,8 +190,22 @@ def _turns(value: Any) -> list[dict[str, str]]:
     return turns
 
 
-def _content(value: Any) -> str | None:
-    """What a turn says; of a list of parts those that are text."""
-    if isinstance(value, list):
-        return text_of("\n".join(answers_of([part for part in value if isinstance(part, Mapping)])))
-    return text_of(value)
+def _last(value: Any) -> Mapping[str, Any]:
+    turn: Mapping[str, Any] = parsed(value)[-1]
+    return turn
+
+
+def _said(turn: Mapping[str, Any]) -> Any:
+    """What a turn says: its text, those of its parts that are text, and the tools that it calls, as JSON."""
+    content = turn.get("content", turn.get("value"))
+    if isinstance(content, list):
+        parts = [part.get("text") if isinstance(part, Mapping) else part for part in content]
+        content = "\n".join(part for part in parts if isinstance(part, str))
+    calls = turn.get("tool_calls") or turn.get("function_call")
+    if not calls:
+        return content
+    called = calls if isinstance(calls, list) else [calls]
+    functions = [call.get("function", call) if isinstance(call, Mapping) else call for call in called]
+    return "\n".join(
+        [*([content] if content else []), *(json.dumps(f, ensure_ascii=False) for f in functions)]
+    )

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import dataset as datasets
-from engine import reading
+from engine import labels, layouts, reading
 from engine import settings as settings_module
 from engine.artifacts import Artifacts
 from engine.dataset import Dataset
-from engine.records import RunKind, RunSpec, Study
+from engine.records import RunKind, RunSpec, Study, Task
 from engine.rows import rows_of
 from jobs import plans, studies, tasks
 from jobs.plans import Plan, PlanRequest
@@ -43,6 +43,7 @@ def prepare(study: str, file: Path) -> Continued:
         seed=before.seed,
         label_words=_label_words(files, before),
         newer_than=before,
+        layout=layouts.for_another_file(before.layout),
     )
     plan = plans.make(_request(of, specs, data))
     return Continued(data, replace(plan, study=replace(plan.study, continues=study)))
@@ -83,7 +84,9 @@ def _label_words(files: Artifacts, before: Dataset) -> Mapping[str, str]:
     if not before.labels:
         return {}
     path = files.datasets_root / "datasets" / before.id / "original" / before.file_name
-    rows, _ = rows_of(reading.read(path), before.task, before.roles)
+    rows, _ = rows_of(reading.read(path, before.layout), before.task, before.roles)
+    if before.task is Task.CLASSIFICATION:
+        rows, _, _ = labels.unified(rows, [])
     said = {row.number: row.targets[0] for row in rows}
     rest = (*before.split("train"), *before.split("dev"))  # test rows may be of another file
     learned = {said[row.number]: row.targets[0] for row in rest if row.number in said}

@@ -166,12 +166,12 @@ def test_a_row_with_the_wrong_number_of_fields_is_set_aside(tmp_path: Path) -> N
 def test_texts_with_unquoted_commas_are_refused_with_the_fix(tmp_path: Path) -> None:
     message = refusal(written(tmp_path, "text,label\n" + "one, two, three,a\n" * 5))
 
-    assert "row 1 has 4 fields, the header 2" in message
+    assert "line 2 has 4 fields, the header 2" in message
     assert "quotation marks" in message
 
 
 def test_an_open_quotation_mark_is_refused(tmp_path: Path) -> None:
-    assert "never closed" in refusal(written(tmp_path, 'text,label\n"one,a\ntwo,b\n'))
+    assert "never closed" in refusal(written(tmp_path, 'text,label\n"one, two,a\ntwo,b\n'))
 
 
 def test_loose_quotation_marks_are_read_and_said(tmp_path: Path) -> None:
@@ -280,7 +280,8 @@ def test_squad_files_become_one_row_per_question(tmp_path: Path) -> None:
 
     table = reading.read(written(tmp_path, json.dumps(document), "data.json"))
 
-    assert dict(table.records[0]) == {"context": "C", "question": "Q", "answers": [answer]}
+    record = {"title": "Tesla", "context": "C", "question": "Q", "answers": [answer]}
+    assert dict(table.records[0]) == record
     assert codes(table) == ["squad_format"]
 
 
