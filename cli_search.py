@@ -65,7 +65,7 @@ def search(
 
 
 def lr_range(
-    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL or Parquet with labelled rows.")],
+    file: Annotated[Path, typer.Argument(help="CSV, TSV, JSON, JSONL, XLSX or Parquet with labelled rows.")],
     model: Annotated[str, typer.Option(help="Base model; `models` lists them.")],
     method: Annotated[Method, typer.Option(help="LoRA or full fine-tuning.")],
     train_size: Annotated[int | None, typer.Option(min=1, help="Climb on this many rows only.")] = None,

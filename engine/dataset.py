@@ -46,7 +46,7 @@ class Inspection:
     """What was understood of a file and what was found in it; an issue that is an error keeps it from use.
 
     `rows` counts the data rows of the file, `usable_rows` those that the splits share out. `layout`, `sheets`
-    and `encodings` are the table's.
+    and `encodings` are the table's, `read_as` says in words how it was read.
     """
 
     file_name: str
@@ -65,6 +65,7 @@ class Inspection:
     layout: Layout = AS_FOUND
     sheets: tuple[str, ...] = ()
     encodings: tuple[tuple[str, str], ...] = ()
+    read_as: str = ""
 
     @property
     def error(self) -> str | None:
@@ -123,7 +124,7 @@ def build(
         seed=seed,
         notes=(TOO_FEW,) if len(found.rows) < checks.FEW_ROWS else (),
         layout=layout,
-        read_as=layouts.described(found.table),
+        read_as=view.read_as,
     )
 
 
@@ -224,6 +225,7 @@ def _view(path: Path, found: _Analysis) -> Inspection:
         layout=found.table.layout,
         sheets=found.table.sheets,
         encodings=found.table.encodings,
+        read_as=layouts.described(found.table),
     )
 
 

@@ -192,8 +192,9 @@ def _marks_belong_to_texts(plain: Parse, quoted: Parse) -> bool:
         return dangling or plain.delimiter == "\t"
     if len(quoted.rows) < len(plain.rows):
         values = _fewest_values(plain)
-        even = plain.delimiter == "\t" and plain.agreement == 1 and values > len(plain.rows) / 2
-        return dangling and (even or values <= _fewest_values(quoted))
+        unlabelled = plain.delimiter == "\t" and values > len(plain.rows) / 2
+        alike = unlabelled or values <= _fewest_values(quoted)
+        return dangling and plain.agreement == 1 and alike
     return plain.delimiter == "\t" and quoted.agreement <= plain.agreement and _needless(plain)
 
 

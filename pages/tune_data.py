@@ -11,9 +11,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine import dataset
 from engine.dataset import Dataset, Inspection
+from engine.errors import DatasetError
 from engine.records import Role, Task
 from engine.roles import TASK_ROLES
-from pages import live, tune_file, tune_first, tune_rows, words
+from engine.sheets import AS_FOUND, Layout
+from pages import live, tune_file, tune_first, tune_reading, tune_rows, words
 from pages.tune_file import Source
 
 ROLE_NAMES = {
@@ -55,10 +57,12 @@ def choose(seed: int) -> tuple[Understood | None, str]:
     return Understood(data, source, tune_rows.look(data, plain.labels, plain.id)), ""
 
 
-def _mapping(path: Path) -> tuple[Task, Roles] | None:
-    """Task and roles as the user corrected us; None: the task is not chosen."""
-    guess = inspect(path, None)
-    st.markdown(f"**{words.plain(guess.file_name)}**: {guess.rows:,} rows, {guess.format.upper()}")
+def _mapping(path: Path) -> tuple[Task, Roles, Layout] | None:
+    """Task, roles and how to read the file as the user corrected us; None: the task is not chosen."""
+    layout = tune_reading.choose(_as_found(path))
+    guess = inspect(path, None, layout)
+    st.markdown(f"**{words.plain(guess.file_name)}**: {guess.rows:,} rows")
+    st.caption(f"Read as {words.plain(guess.read_as)}.")
     wide = Task.QA in (guess.task, st.session_state.get("task"))
     places = st.columns(4 if wide else 3, gap="small")
     with places[0]:
@@ -66,7 +70,15 @@ def _mapping(path: Path) -> tuple[Task, Roles] | None:
     if task is None:
         tune_rows.first_rows(guess)
         return None
-    return task, _roles(inspect(path, task), task, places[1:])
+    return task, _roles(inspect(path, task, layout), task, places[1:]), layout
+
+
+def _as_found(path: Path) -> Inspection | None:
+    """The file as it is read unless the user says otherwise; None: it cannot be read so."""
+    try:
+        return inspect(path, None, AS_FOUND)
+    except DatasetError:
+        return None
 
 
 def _task(guess: Inspection) -> Task | None:
@@ -97,20 +109,25 @@ def _roles(mapped: Inspection, task: Task, places: Sequence[DeltaGenerator]) -> 
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the file")
-def inspect(path: Path, task: Task | None) -> Inspection:
+def inspect(path: Path, task: Task | None, layout: Layout) -> Inspection:
     """What the file holds; a path names its content (see tune_file.keep)."""
-    return dataset.inspect(path, task)
+    return dataset.inspect(path, task, layout=layout)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Checking and splitting the rows")
 def build(
-    source: Source, task: Task, roles: Roles, seed: int, label_words: tuple[tuple[str, str], ...]
+    source: Source,
+    task: Task,
+    roles: Roles,
+    layout: Layout,
+    seed: int,
+    label_words: tuple[tuple[str, str], ...],
 ) -> Dataset:
     """The checked and split rows."""
     assert source.path is not None
     return dataset.build(
         source.path, name=source.path.stem, task=task, roles=dict(roles), test_path=source.test_path,
-        seed=seed, label_words=dict(label_words),
+        seed=seed, label_words=dict(label_words), layout=layout,
     )  # fmt: skip
 
 

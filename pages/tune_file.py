@@ -15,7 +15,7 @@ from jobs import studies
 from pages import live, problems, words
 
 ORIGINS = ("Your file", "A sample", "A kept dataset")
-SUFFIXES = ["csv", "tsv", "json", "jsonl", "parquet", "txt"]
+SUFFIXES = ["csv", "tsv", "json", "jsonl", "parquet", "txt", "xlsx"]
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 
@@ -38,7 +38,7 @@ def choose() -> Source | None:
 
 def _own_file() -> Source | None:
     upload = st.file_uploader(
-        "Labelled rows: CSV, TSV, JSON, JSONL or Parquet, 100 to a few thousand rows, at most 50 MB",
+        "Labelled rows: CSV, TSV, JSON, JSONL, XLSX or Parquet, 100 to a few thousand rows, at most 50 MB",
         key="file", on_change=_other_file,
     )  # fmt: skip
     if upload is not None:
@@ -120,5 +120,5 @@ def _other_file() -> None:
 def forget_mapping() -> None:
     """Another file: what the user said about the last one's columns and prompt no longer holds."""
     for key in [str(key) for key in st.session_state]:
-        if key.startswith(("task", "role_", "row_number")):
+        if key.startswith(("task", "role_", "row_number", "read_")):
             del st.session_state[key]

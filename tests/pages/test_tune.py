@@ -11,6 +11,7 @@ from engine import machine
 from engine.artifacts import Artifacts
 from engine.machine import Memory
 from engine.records import RunKind
+from tests.engine.test_cases import workbook
 from tests.pages.conftest import finished_study, texts
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -161,3 +162,51 @@ def test_a_model_that_fits_nowhere_here_cannot_be_chosen(
 
     assert app.button(key="choose_Qwen3-8B").disabled
     assert "Does not fit: it needs about" in texts(app).replace("\\", "")
+
+
+def test_an_uncertain_encoding_is_asked_with_both_readings_and_can_be_chosen(app: AppTest) -> None:
+    words = ["sign", "order", "parcel", "note", "refund", "letter"]
+    rows = "".join(
+        f"{words[i % 6]} {words[i % 5]} {i} arrived;{'up' if i % 2 else 'down'}\n" for i in range(40)
+    )
+    data = f"text;label\nè arrived;up\n{rows}".encode("cp1252")
+    app.file_uploader(key="file").upload("rows.csv", data, "text/csv").run()
+
+    assert "encoding is not certain" in app.error[0].value
+    assert app.button(key="launch").disabled
+    options = app.selectbox(key="read_encoding").options
+    assert "cp1252: 'è'" in options
+    assert "cp1250: 'č'" in options
+
+    app.selectbox(key="read_encoding").set_value("cp1250").run()
+
+    assert not app.error
+    assert "č arrived" in str(app.dataframe(key="usable_rows").value)
+    assert not app.exception
+
+
+def test_another_sheet_of_a_workbook_can_be_chosen(app: AppTest, tmp_path: Path) -> None:
+    rows = [(f"note {i} about {'rain' if i % 2 else 'sun'} and {i * 7}", "ab"[i % 2]) for i in range(40)]
+    path = workbook(
+        tmp_path / "a.xlsx", First=[("text", "label"), *rows[:20]], More=[("text", "label"), *rows]
+    )
+    app.file_uploader(key="file").upload("a.xlsx", path.read_bytes(), "application/octet-stream").run()
+    assert "20 rows" in texts(app)
+
+    app.selectbox(key="read_sheet").set_value("More").run()
+
+    assert "40 rows" in texts(app)
+    assert "sheet 'More'" in texts(app).replace("\\", "")
+    assert not app.exception
+
+
+def test_a_quotation_that_runs_on_is_refused_and_can_be_read_without_quoting(app: AppTest) -> None:
+    rows = "".join(f'"note {i}, and {i * 7}",{"up" if i % 2 else "down"}\n' for i in range(40))
+    data = f'text,label\n"open, x,up\n{rows}'.encode()
+    app.file_uploader(key="file").upload("rows.csv", data, "text/csv").run()
+    assert "never closed" in app.error[0].value
+
+    app.selectbox(key="read_quoting").set_value("none").run()
+
+    assert "never closed" not in texts(app)
+    assert not app.exception
