@@ -46,7 +46,7 @@ def is_known_header(row: Row) -> bool:
 
 def table_of_cells(name: str, grid: Grid, path: Path, layout: Layout, fix: str) -> Table:
     """The records under their header. `fix`: what to do where most rows do not fit the header."""
-    rows = _trimmed(grid.rows)
+    rows = _with_row_names(_trimmed(grid.rows))
     header = layout.header if layout.header is not None else not _is_data(rows)
     names, issues = _names(rows[0], header)
     check_width(len(names), path)
@@ -80,6 +80,14 @@ def _trimmed(rows: Sequence[Row]) -> list[Row]:
         row[:width] if len(row) > width and not any(_text(cell) for cell in row[width:]) else row
         for row in rows
     ]
+
+
+def _with_row_names(rows: list[Row]) -> list[Row]:
+    """Under a header that is one shorter than every row, as R writes it, the first column has no name."""
+    width = len(rows[0])
+    if len(rows) > 2 and all(len(row) == width + 1 for row in rows[1:]):
+        return [["", *rows[0]], *rows[1:]]
+    return rows
 
 
 def _names(first: Row, header: bool) -> tuple[list[str], list[Issue]]:

@@ -231,7 +231,9 @@ def _view(path: Path, found: _Analysis) -> Inspection:
 
 def _guess_issues(guess: Guess, table: Table) -> list[Issue]:
     if guess.task is None:
-        return [Issue(Severity.ERROR, Code.UNKNOWN_TASK, None, guess.task_reason)]
+        single = len(table.columns) == 1 and table.layout.delimiter is not None
+        way_out = " The file was read as one column: choose what its columns are split at." if single else ""
+        return [Issue(Severity.ERROR, Code.UNKNOWN_TASK, None, guess.task_reason + way_out)]
     issues = [
         Issue(
             Severity.ERROR,

@@ -151,16 +151,17 @@ def _delimiter(text: str, suffix: str) -> str:
 
 def _evenness(sample: str, delimiter: str, suffix: str) -> float:
     """The share of rows as wide as the first, more where the first row holds names that columns have or
-    the file's name says so, less where a space follows the delimiter, as in prose; 0: it splits nothing."""
+    the file's name says so, less where a space follows the delimiter, as in prose; 0: it splits nothing, or
+    only prose."""
     parses = [parse(sample, delimiter, quoting) for quoting in (Quoting.DOUBLED, Quoting.NONE)]
     found = max((p for p in parses if p.rows and len(p.rows[0]) > 1), key=_agreement, default=None)
     if found is None:
         return 0.0
     known = is_known_header(found.rows[0])
-    if not known and found.agreement < 0.5:
-        return 0.0
     spaced = [cell.startswith(" ") for row in found.rows for cell in row[1:]]
     prose = sum(spaced) > len(spaced) / 2
+    if not known and (found.agreement < 0.5 or prose):
+        return 0.0
     return found.agreement + 0.3 * known - 0.3 * prose + 0.1 * (delimiter in SUFFIXES.get(suffix, ""))
 
 

@@ -37,6 +37,8 @@ def rows_in(document: Any) -> Found:
 def _listed(rows: list[Any]) -> Found:
     if rows and all(isinstance(row, dict) and "row" in row and set(row) <= VIEWER_KEYS for row in rows):
         return _viewer({"rows": rows})
+    if rows and all(isinstance(row, dict) and isinstance(row.get("paragraphs"), list) for row in rows):
+        return _squad(rows)
     lists = len(rows) > 1 and all(isinstance(row, list) for row in rows)
     cells = lists and not any(isinstance(cell, (list, dict)) for row in rows for cell in row)
     return Found(rows, cells=cells and len({len(row) for row in rows}) == 1)
@@ -63,9 +65,7 @@ def _rows_under_key(document: Mapping[str, Any]) -> Found | None:
         if not isinstance(rows, list) or not isinstance(rows[0], dict):
             continue
         if "paragraphs" in rows[0]:
-            return Found(
-                list(_squad_rows(rows)), (note(Code.SQUAD_FORMAT, "Read as SQuAD: a row per question."),)
-            )
+            return _squad(rows)
         if "row" in rows[0] and set(rows[0]) <= VIEWER_KEYS:
             return _viewer(document)
         schema = document.get("schema")
@@ -202,6 +202,12 @@ def _with_index(rows: list[Any], index: Sequence[Any]) -> list[Any]:
 
 def _layout(name: str, rows: int) -> Issue:
     return note(Code.JSON_LAYOUT, f"Read as pandas' layout {name!r}: {counted(rows, 'row')}.")
+
+
+def _squad(articles: list[Any]) -> Found:
+    return Found(
+        list(_squad_rows(articles)), (note(Code.SQUAD_FORMAT, "Read as SQuAD: a row per question."),)
+    )
 
 
 def _squad_rows(articles: Any) -> Iterator[Record]:

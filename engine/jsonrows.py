@@ -16,9 +16,10 @@ from engine.errors import DatasetError
 from engine.findings import Code, by_row, counted
 from engine.jsonlayouts import Found, rows_in
 from engine.records import Issue, Severity
-from engine.sheets import Layout, Table, place_of, table_of, too_many_rows
+from engine.sheets import Layout, Table, note, place_of, table_of, too_many_rows
 
 MAX_NODES = 5_000_000
+BETWEEN = re.compile(r"[\s,]*")
 
 
 def read_json(text: str, path: Path, layout: Layout) -> Table | None:
@@ -52,12 +53,29 @@ def _read_broken(text: str, path: Path, layout: Layout, error: ValueError) -> Ta
     objects = sum(line.lstrip()[0] in "{[" and _is_json(line, path) for line in lines[:1000])
     if len(lines) > 1 and objects * 2 >= len(lines[:1000]):
         return _read_json_lines(text, path, layout)
+    if (rows := _one_after_another(text)) is not None:
+        said = note(Code.JSON_LAYOUT, f"Read as JSON objects one after another: {counted(len(rows), 'row')}.")
+        return table_of("json", enumerate(rows, 1), path, (said,))
     brackets = sum(line.lstrip()[0] in '{}[]"' for line in lines[:1000])
     is_json = re.match(r"\s*(\[\s*[\[{\"\]]|\{\s*\")", text) and brackets * 2 > len(lines[:1000])
     if not is_json:
         return None
     where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a number"
     raise DatasetError(f"{path.name} is broken JSON at {where}. Correct it there.") from error
+
+
+def _one_after_another(text: str) -> list[Any] | None:
+    """Objects with nothing or a comma between them, over any number of lines; None where anything else is."""
+    decoder, rows, place = json.JSONDecoder(), [], 0
+    while (place := BETWEEN.match(text, place).end()) < len(text):  # type: ignore[union-attr]
+        if text[place] != "{" or len(rows) > sheets.MAX_ROWS:
+            return None
+        try:
+            row, place = decoder.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            return None
+        rows.append(row)
+    return rows if len(rows) > 1 else None
 
 
 def _of_cells(found: Found, path: Path, layout: Layout) -> Table:

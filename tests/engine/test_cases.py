@@ -103,6 +103,14 @@ def test_lists_under_a_header_in_json_lines_are_rows(tmp_path: Path) -> None:
     assert plain(table) == RECORDS
 
 
+@pytest.mark.parametrize("between", ["", "\n", ",\n", ", "])
+@pytest.mark.parametrize("indent", [None, 1])
+def test_objects_one_after_another_are_rows(tmp_path: Path, between: str, indent: int | None) -> None:
+    data = between.join(json.dumps(record, indent=indent) for record in RECORDS)
+
+    assert plain(reading.read(written(tmp_path, data, "a.json"))) == RECORDS
+
+
 def viewer(rows: Sequence[dict[str, Any]], total: int) -> dict[str, Any]:
     label = {"names": list(TOPICS), "_type": "ClassLabel"}
     return {
@@ -336,6 +344,23 @@ def test_how_a_file_was_read_is_said_and_what_was_chosen_is_kept(tmp_path: Path)
     assert chosen.id != found.id
     dataset.save(chosen, path, tmp_path)
     assert dataset.load(chosen.id, tmp_path) == chosen
+
+
+@pytest.mark.parametrize("form", ["{1}: {0}", "{1}:sub {0}", "{1} - {0}"])
+def test_commas_of_prose_are_no_delimiter_and_the_way_out_is_said(tmp_path: Path, form: str) -> None:
+    lines = [form.format(r["text"], r["label"]) for r in RECORDS]
+
+    with pytest.raises(DatasetError, match="read as one column: choose what its columns are split at"):
+        dataset.build(written(tmp_path, "\n".join(lines), "a.txt"))
+
+
+def test_row_names_as_r_writes_them_are_a_column_without_a_name(tmp_path: Path) -> None:
+    lines = ['"text"\t"label"', *(f'"{i}"\t"{r["text"]}"\t"{r["label"]}"' for i, r in enumerate(RECORDS))]
+
+    table = reading.read(written(tmp_path, "\n".join(lines), "a.tsv"))
+
+    assert table.columns == ("unnamed_1", "text", "label")
+    assert table.records[3] == {"unnamed_1": "3", **RECORDS[3]}
 
 
 # Lines are named in refusals and findings
