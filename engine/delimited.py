@@ -22,9 +22,9 @@ def read_csv(text: str, path: Path, layout: Layout) -> Table:
         layout = replace(layout, delimiter=layout.delimiter or stated[1])
     found = best_parse(text, layout, path.suffix.removeprefix(".").lower())
     shift = 1 if stated else 0
-    issues = _quoting_issues(found, text, path, shift)
-    if not found.rows:
+    if not found.rows and found.fault is None:
         raise DatasetError(f"{path.name} is empty. Choose a file with labelled rows.")
+    issues = _quoting_issues(found, text, path, shift)
     if len(found.rows) > sheets.MAX_ROWS + 1:
         raise too_many_rows(path)
     grid = Grid(found.rows, [line + shift for line in found.lines], "line")

@@ -209,7 +209,7 @@ def _wrapped(cell: str) -> bool:
 
 def _fewest_values(found: Parse) -> int:
     """How many different values the column has that has the fewest: the labels', if there are labels."""
-    width = len(found.rows[0])
+    width = len(found.rows[0]) if found.rows else 0
     columns = zip(*(row for row in found.rows if len(row) == width), strict=True)
     return min((len(set(column)) for column in columns), default=0)
 

@@ -66,8 +66,9 @@ def _read_broken(text: str, path: Path, layout: Layout, error: ValueError) -> Ta
 
 def _one_after_another(text: str) -> list[Any] | None:
     """Objects with nothing or a comma between them, over any number of lines; None where anything else is."""
-    decoder, rows, place = json.JSONDecoder(), [], 0
-    while (place := BETWEEN.match(text, place).end()) < len(text):  # type: ignore[union-attr]
+    decoder, place = json.JSONDecoder(), 0
+    rows: list[Any] = []
+    while (found := BETWEEN.match(text, place)) and (place := found.end()) < len(text):
         if text[place] != "{" or len(rows) > sheets.MAX_ROWS:
             return None
         try:

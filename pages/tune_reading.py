@@ -48,7 +48,8 @@ def _select(label: str, options: dict[Any, str], key: str) -> Any:
 
 
 def _encoding(found: Inspection) -> Layout:
-    options = {None: FOUND, **{name: f"{name}: {words}" for name, words in found.encodings}}
+    options: dict[Any, str] = {None: FOUND}
+    options |= {name: f"{name}: {words}" for name, words in found.encodings}
     return Layout(encoding=_select("Encoding, with words as it reads them", options, "encoding"))
 
 
