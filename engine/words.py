@@ -110,6 +110,8 @@ def normalize_answer(text: str) -> str:
     operators and comparisons, in "C++", "C#" and "$5"; in a formula, code or SQL all but quotation marks and
     stops at the ends of words.
     """
+    if text.isascii() and text.isalpha():  # most words: nothing to weigh
+        return "" if text.lower() in ("the", "an") else text.lower()
     text = EMPHASIS.sub(r"\2", composed(text.lower()).translate(PLAIN))
     text = FOREIGN_SIGNS.sub("", text)
     formula = FORMULA.search(text) is not None

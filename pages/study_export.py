@@ -36,7 +36,7 @@ def show(view: StudyView, found: Summary) -> None:
     names = outputs.unique_titles(sorted(scored, key=lambda spec: words.by_use(spec.run, found)))
     with st.container(horizontal=True, vertical_alignment="bottom", key="export_choice"):
         run = st.selectbox(
-            "Run", names, key="export_run", width=280, bind="query-params",
+            "Run", names, key="export_run", width=420, bind="query-params",
             format_func=lambda run: words.run_option(names[run], run, found),
         )  # fmt: skip
         refused = exports.refusals(run)

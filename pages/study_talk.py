@@ -41,7 +41,8 @@ def show(view: StudyView, found: Summary) -> None:
         _question(view, run, names[run], kinds[run].trains)
     asked = st.session_state.get("talks", {}).get(view.study.study)
     if asked is None:
-        st.caption("The answers appear below, word by word, as a worker makes them.")
+        several = "The answers appear below, word by word, as a worker makes them."
+        st.caption(several if kinds[run].trains else "The answer appears below, as a worker makes it.")
         return
     with problems.shown():
         study_talk_answers.show(*asked)
