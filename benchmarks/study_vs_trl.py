@@ -68,11 +68,12 @@ def same_rows(options: argparse.Namespace) -> dict[str, Any]:
     """What the plain script needs: prompts and completions of the same rows, cut to the same length."""
     from engine import dataset, loading, models
     from engine.encode import encoder
+    from engine.prompts import Form
 
     data = dataset.build(options.file)
     folder = models.path(models.get(options.model))
     rows = data.train_subset(TRAIN_ROWS, 0)
-    text = encoder(data.task, loading.load_tokenizer(folder), rows, data.labels)
+    text = encoder(Form(data.task, labels=data.labels), loading.load_tokenizer(folder), rows)
     decode = text.tokenizer.decode
     return {
         "model": str(folder),

@@ -41,6 +41,7 @@ class BaseModel:
 
     A hub model without a `revision` (a full commit) is listed, but cannot be trained. `gated`: its owner asks
     for an account that has accepted the licence. `note`: what a person should know before choosing it.
+    `instructed`: its prompts say what is to be done (engine.prompts); the tiny models grew up with bare ones.
     """
 
     id: str
@@ -59,6 +60,7 @@ class BaseModel:
     languages: str | None = None
     chat_format: str | None = None
     note: str = ""
+    instructed: bool = True
     methods: tuple[Method, ...] = (Method.LORA, Method.FULL)
 
     @property

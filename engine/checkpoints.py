@@ -20,10 +20,12 @@ from engine.shapes import Shape, matrices, shape_of, whole
 from engine.weights import Tensor
 
 CONFIG = "config.json"
+GENERATION = "generation_config.json"
 TOKENIZER = "tokenizer.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 SMALL_FILES = (
     CONFIG,
+    GENERATION,
     TOKENIZER,
     TOKENIZER_CONFIG,
     weights.INDEX,
@@ -43,6 +45,7 @@ ARCHITECTURES = {
 # A config can name code only by a text, so texts stand under these keys alone.
 TEXT_KEYS = {"architectures", "model_type", "dtype", "torch_dtype", "hidden_act", "layer_types"}
 NESTED_KEYS = {"rope_scaling", "rope_parameters"}
+MARK_KEYS = {"bos_token_id", "eos_token_id", "pad_token_id"}
 PLAIN_TEXT = re.compile(r"[A-Za-z0-9_.]*")
 NAMES_CODE = re.compile(r"auto_map|custom_pipelines|trust_remote_code|_implementation|kernel")
 LARGEST_JSON = 100_000_000
@@ -85,6 +88,7 @@ def settle(folder: Path) -> Checkpoint:
     if context < LEAST_CONTEXT:
         raise ModelError(f"The model must read {LEAST_CONTEXT} tokens or more, but reads {context}.")
     (folder / CONFIG).write_text(json.dumps(config, indent=1), encoding="utf-8")
+    _settle_marks(folder)
     return Checkpoint(
         architecture=config["architectures"][0],
         parameters=sum(prod(tensor.shape) for tensor in found.values()),
@@ -149,6 +153,19 @@ def _config(folder: Path) -> dict[str, Any]:
             f"({config.get('model_type')!r})."
         )
     return {key: value for key, value in config.items() if _is_known(key, value)}
+
+
+def _settle_marks(folder: Path) -> None:
+    """Keep of generation_config.json the ids of the marks alone: an answer may end at several of them."""
+    if (folder / GENERATION).is_file():
+        values = read_json(folder / GENERATION, LARGEST_CONFIG)
+        known = {key: value for key, value in values.items() if _is_mark(key, value)}
+        (folder / GENERATION).write_text(json.dumps(known, indent=1), encoding="utf-8")
+
+
+def _is_mark(key: str, value: Any) -> bool:
+    ids = value if isinstance(value, list) else [value]
+    return key in MARK_KEYS and all(type(token) is int and token >= 0 for token in ids)
 
 
 def _runs_code(file: str, key: str) -> str:

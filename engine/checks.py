@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from engine import prompts
 from engine.findings import ROWS_SHOWN, Code, by_row, counted, listed
 from engine.records import Issue, Role, Row, Severity
 
 if TYPE_CHECKING:
     from engine.dataset import Dataset
+    from engine.encode import Encoder
 
 RARE_LABEL_ROWS = 8
 UNBALANCED_SHARE = 0.8
@@ -181,27 +181,26 @@ def _is_card(text: str) -> bool:
     return len(set(digits)) > 1 and (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
-def truncation(
-    dataset: Dataset, tokenizer: Any, max_length: int, template: str | None = None
-) -> Issue | None:
-    """How many rows are longer (prompt, answer and end mark) than the model reads; None when all fit.
+def truncation(dataset: Dataset, text: Encoder) -> Issue | None:
+    """How many rows are longer (prompt, answer and end mark) than a run reads; None when all fit.
 
     Of more than MEASURED_ROWS rows every second, third, ... is measured, and the sentence says so.
     """
-    texts = []
-    for row in dataset.rows[:: ceil(len(dataset.rows) / MEASURED_ROWS)]:
-        rendered = prompts.render(row, dataset.task, template, tokenizer)
-        texts.append(rendered.prompt + rendered.completion)
-    long = 0
-    for start in range(0, len(texts), 1000):
-        encoded = tokenizer(texts[start : start + 1000], verbose=False)["input_ids"]
-        long += sum(len(ids) + 1 > max_length for ids in encoded)
+    rows = dataset.rows[:: ceil(len(dataset.rows) / MEASURED_ROWS)]
+    long = sum(text.write(row).truncated or text.cuts_prompt(row) for row in rows)
     if not long:
         return None
+    answers = sum(text.cuts_answer(row) for row in rows)
     keeps = "question and answer stay" if Role.QUESTION in dataset.roles else "answer stays"
-    measured = " measured" if len(texts) < len(dataset.rows) else ""
-    text = (
-        f"{long:,} of {counted(len(texts), 'row')}{measured} ({long / len(texts):.0%}) are longer than the "
-        f"{max_length:,} tokens the model reads: the end of the text is cut off, the {keeps} whole."
+    kept = f"the {keeps} whole" if not answers else f"and the answer itself in {counted(answers, 'row')}"
+    measured = " measured" if len(rows) < len(dataset.rows) else ""
+    sentence = (
+        f"{long:,} of {counted(len(rows), 'row')}{measured} ({long / len(rows):.0%}) are longer than the "
+        f"{text.max_length:,} tokens that are read: the end of the text is cut off, {kept}."
     )
-    return Issue(Severity.WARNING, Code.TRUNCATED, None, text)
+    return Issue(Severity.WARNING, Code.TRUNCATED, None, sentence)
+
+
+def refused(dataset: Dataset, why: Mapping[int, str]) -> list[Issue]:
+    """The conversations that a model's chat template refuses (see encode.readable)."""
+    return by_row(Severity.WARNING, Code.REFUSED, list(why), lambda row: f"{why[row]} It is set aside.")

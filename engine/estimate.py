@@ -14,7 +14,9 @@ from engine import few_shot, grids, machine, models, prompts, space
 from engine.dataset import Dataset
 from engine.machine import Memory
 from engine.models import BaseModel
+from engine.prompts import Form
 from engine.records import Config, Method, RunKind, RunResult, RunSpec, Task
+from engine.tokens import Tokenizer
 
 START_SECONDS = 1.0  # measured: 0.3 s until the first step, the rest is loading and saving
 PROCESS_BYTES = 700_000_000  # measured: Python with torch, transformers, TRL and PEFT, no GPU
@@ -120,25 +122,24 @@ def work(spec: RunSpec, dataset: Dataset) -> Work:
     """The size of a run; tokens are counted with the model's own tokenizer in a few of the training rows."""
     counts = {name: len(rows) for name, rows in dataset.splits.items()}
     train = counts["train"] if spec.train_size is None else spec.train_size
-    tokens = tokens_per_row(dataset, models.get(spec.model), spec.template)
+    model = models.get(spec.model)
+    tokens = tokens_per_row(dataset, model, spec.template)
     scored = counts["dev"] + counts["test"]
     if spec.folds is not None:
         scored += counts["train"] + counts["dev"]
-    return Work(train, scored, min(tokens, spec.max_length or 512))
+    return Work(train, scored, min(tokens, spec.max_length or model.context_length))
 
 
 def tokens_per_row(dataset: Dataset, model: BaseModel, template: str | None = None) -> float:
     """Mean tokens of prompt and answer; a guess from their letters while the model is not here."""
-    from tokenizers import Tokenizer
-
     rows = dataset.split("train")[:SAMPLE_ROWS]
-    rendered = [prompts.render(row, dataset.task, template) for row in rows]
+    tokenizer = Tokenizer(models.path(model)) if models.is_here(model) else None
+    form = Form(dataset.task, template, dataset.labels)
+    rendered = [prompts.render(row, form, tokenizer) for row in rows]
     texts = [f"{text.prompt}{text.completion}" for text in rendered]
-    if not models.is_here(model):
+    if tokenizer is None:
         return sum(map(len, texts)) / len(texts) / LETTERS_PER_TOKEN
-    tokenizer = Tokenizer.from_file(str(models.path(model) / "tokenizer.json"))
-    found = tokenizer.encode_batch(texts)
-    return sum(len(encoding.ids) for encoding in found) / len(found)
+    return sum(prompts.count(text, tokenizer) for text in texts) / len(texts)
 
 
 def pace(model: BaseModel, method: Method, task: Task, past: Iterable[RunResult] = ()) -> Pace:

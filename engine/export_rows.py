@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from engine import loading
+from engine import encode, loading
 from engine.dataset import Dataset
-from engine.encode import Encoder, encoder
+from engine.encode import Encoder
 from engine.export_parts import Base, Trained
 from engine.metrics import lower_is_better
 from engine.records import Row
@@ -19,18 +19,15 @@ Line = Mapping[str, Any]
 
 def encoder_of(trained: Trained, base: Base) -> Encoder:
     """The encoder that the run had."""
-    spec, dataset = trained.spec, trained.dataset
-    rows = dataset.train_subset(spec.train_size, spec.seed)
-    tokenizer = loading.load_tokenizer(base.folder)
-    return encoder(spec.task, tokenizer, rows, dataset.labels, spec.max_length, spec.template)
+    return encode.of_run(trained.spec, trained.dataset, loading.load_tokenizer(base.folder))
 
 
 def split_rows(trained: Trained, text: Encoder) -> dict[str, list[Line]]:
-    """The lines of train.jsonl, dev.jsonl and test.jsonl; `cut`: the end of the completion was cut off."""
-    spec, dataset = trained.spec, trained.dataset
-    found: dict[str, list[Line]] = {
-        "train": [_line(text, row) for row in dataset.train_subset(spec.train_size, spec.seed)]
-    }
+    """The lines of train.jsonl, dev.jsonl and test.jsonl. `end_mark`: the tokenizer's follows the completion;
+    `turns`: parts of the prompt (from, to) that are learnt too."""
+    spec = trained.spec
+    dataset, _ = encode.readable(trained.dataset, text.tokenizer)
+    found: dict[str, list[Line]] = {"train": [_line(text, row) for row in encode.train_rows(spec, dataset)]}
     for split in ("dev", "test"):
         found[split] = [_scored(text, row, spec.metric) for row in dataset.split(split)]
     return found
@@ -57,7 +54,8 @@ def _line(text: Encoder, row: Row) -> dict[str, Any]:
         "row": row.number,
         "prompt": written.prompt,
         "completion": written.completion,
-        "cut": not written.ends,
+        "end_mark": written.ends,
+        "turns": [list(part) for part in written.turns],
     }
 
 

@@ -13,7 +13,7 @@ import jinja2
 from engine import loading
 from engine.encode import Encoder
 from engine.export_parts import Base, Trained, kept_until
-from engine.export_weights import BASE_FOLDER, keeps_half
+from engine.export_weights import BASE_FOLDER, end_marks, keeps_half
 from engine.finetune import CHECKPOINT_FROM
 from engine.metrics import TITLES
 from engine.records import Method, Task
@@ -43,6 +43,8 @@ def training_script(trained: Trained, base: Base, text: Encoder) -> str:
         labels=list(trained.dataset.labels) if spec.task is Task.CLASSIFICATION else None,
         study_scores={split: score.to_dict() for split, score in scores.items() if score is not None},
         stop=None if kept is None else {"unit": kept[0], "number": kept[1]},
+        big=base.entry.parameters >= loading.BFLOAT16_FROM,
+        all_turns=text.form.all_turns,
         checkpointing=base.entry.parameters >= CHECKPOINT_FROM,
     )
 
@@ -76,6 +78,8 @@ def _answering(base: Base, text: Encoder, method: Method) -> dict[str, Any]:
         "half": keeps_half(base, method),
         "add_special_tokens": not text.tokenizer.chat_template,
         "answer_tokens": text.answer_tokens,
+        "chat": bool(text.tokenizer.chat_template),
+        "ends": end_marks(base, text),
         "one_line": text.one_line,
     }
 

@@ -14,7 +14,16 @@ from engine.export_parts import Base, Trained
 from engine.records import Method
 
 BASE_FOLDER = "base"
-ADDED = ("README.md", "generation_config.json")  # of an embedded model, beside what a checkpoint has
+ADDED = ("README.md",)  # of an embedded model, beside what a checkpoint has
+
+
+def end_marks(base: Base, text: Encoder) -> list[int]:
+    """The ids at which an answer ends: of tokenizer and chat template, and those that the base's own
+    generation_config names."""
+    file = base.folder / checkpoints.GENERATION
+    own = json.loads(file.read_text(encoding="utf-8")).get("eos_token_id") if file.is_file() else None
+    listed = own if isinstance(own, list) else [] if own is None else [own]
+    return list(dict.fromkeys([*text.ends, *listed]))
 
 
 def keeps_half(base: Base, method: Method) -> bool:
@@ -60,7 +69,7 @@ def write_merged(trained: Trained, base: Base, text: Encoder, target: Path) -> N
         _merge(trained.attempt / "adapter", base, target)
     with loading.quiet():
         text.tokenizer.save_pretrained(target)
-        _generation(text).save_pretrained(target)
+        _generation(base, text).save_pretrained(target)
     (target / "Modelfile").write_text(_modelfile(text), encoding="utf-8")
 
 
@@ -85,7 +94,7 @@ def _merge(adapter: Path, base: Base, target: Path) -> None:
         merged.save_pretrained(target)
 
 
-def _generation(text: Encoder) -> Any:
+def _generation(base: Base, text: Encoder) -> Any:
     """What transformers and vLLM take for granted with this model: greedy answers of a sensible length."""
     from transformers import GenerationConfig
 
@@ -93,7 +102,7 @@ def _generation(text: Encoder) -> Any:
         do_sample=False,
         max_new_tokens=text.answer_tokens,
         bos_token_id=text.tokenizer.bos_token_id,
-        eos_token_id=text.tokenizer.eos_token_id,
+        eos_token_id=end_marks(base, text),
         pad_token_id=text.tokenizer.pad_token_id,
     )
 

@@ -48,6 +48,7 @@ class Code(StrEnum):
     OTHER_DATASET = "other_dataset"  # a newer version without any test row of the earlier one
     PERSONAL_DATA = "personal_data"  # possible e-mail address, phone or card number
     RARE_LABEL = "rare_label"  # a label has too few rows
+    REFUSED = "refused"  # the model's chat template refuses a conversation
     RENAMED_COLUMNS = "renamed_columns"  # columns without a name of their own
     REPEATED_HEADER = "repeated_header"  # the header comes again among the rows
     ROWS_UNDER_KEY = "rows_under_key"  # the rows are a list inside a JSON object

@@ -102,7 +102,7 @@ def _table(rows: Sequence[Encoded]) -> Any:
     return datasets.Dataset.from_dict(
         {
             "input_ids": [r.prompt + r.completion for r in rows],
-            "labels": [[-100] * len(r.prompt) + r.completion for r in rows],
+            "labels": [r.labels for r in rows],
             "length": [len(r.prompt) + len(r.completion) for r in rows],
         }
     )

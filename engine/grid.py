@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby, zip_longest
 
-from engine import models, peers, space
+from engine import models, peers, prompts, space
 from engine.dataset import Dataset
 from engine.grids import SEARCHED
 from engine.gridsource import available, digests, prepare, row_hashes
@@ -215,15 +215,24 @@ def _run(cell: Cell, kind: RunKind, config: Config | None = None, epochs: tuple[
         seed=cell.seed,
         config=config,
         train_size=cell.train_size,
+        template=_template(cell),
         max_length=cell.max_length,
         score_epochs=epochs,
     )
+
+
+def _template(cell: Cell) -> str | None:
+    """The template that a study of this model has unless a person changes it."""
+    return prompts.chosen_template(None, cell.dataset, models.get(cell.model))
 
 
 def _study_id(cell: Cell, config: Config | None, epochs: tuple[int, ...]) -> str:
     """Like a study's id, but made from everything that decides the result: what changes is run anew."""
     weights = models.sha256(models.get(cell.model))
     facts = (cell.dataset.id, cell.model, weights, cell.method, cell.train_size, cell.seed, cell.max_length)
-    text = repr((*facts, None if config is None else config.to_json(), epochs))
+    template = _template(cell)
+    text = repr(
+        (*facts, *([template] if template else []), None if config is None else config.to_json(), epochs)
+    )
     digest = hashlib.sha256(text.encode()).hexdigest()
     return f"s-{int(digest[:12], 16) % 10**8:08d}-{digest[12:18]}"

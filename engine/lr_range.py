@@ -208,12 +208,14 @@ def measure(
     """
     from engine import finetune, loading
     from engine.encode import encoder
+    from engine.prompts import Form, default_template
 
     began = time.monotonic()
     entry = models.get(question.model)
     rows = dataset.train_subset(question.train_size, question.seed)
     tokenizer = loading.load_tokenizer(models.path(entry))
-    text = encoder(dataset.task, tokenizer, rows, dataset.labels, question.max_length)
+    form = Form(dataset.task, default_template(dataset.task, entry.instructed), dataset.labels)
+    text = encoder(form, tokenizer, rows, question.max_length)
     config = _config(question)
     with TemporaryDirectory() as unused:
         trainer = finetune.trainer(

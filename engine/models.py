@@ -26,6 +26,7 @@ __all__ = [
     "Provenance",
     "Shape",
     "add_local",
+    "default",
     "fetch",
     "get",
     "is_here",
@@ -64,6 +65,15 @@ def get(model_id: str) -> BaseModel:
     if model_id in EMBEDDED:
         raise ModelError(f"The weights of {model_id} are missing: restore models/{model_id}/{WEIGHTS}.")
     raise ModelError(f"There is no model {model_id!r}. Choose one of {', '.join(known)}.")
+
+
+def default() -> BaseModel:
+    """What is used unless a person chooses: the largest model that needs no download. Raises ModelError."""
+    known = [model for model in registry() if model.embedded or model.package is not None]
+    usable = [model for model in known if not obstacle(model)]
+    if not usable:
+        raise ModelError("No base model is here: restore the weights under models/.")
+    return max(usable, key=lambda model: model.parameters)
 
 
 def add_local(name: str, folder: Path, home: Path) -> BaseModel:
@@ -191,6 +201,7 @@ def _embedded(name: str) -> BaseModel:
         shape=shape_of(config),
         shortlist=_provenance(name),
         note=TOUR,
+        instructed=False,
     )
 
 

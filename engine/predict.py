@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from engine import baselines, loading, models, scoring
+from engine import baselines, encode, loading, models, scoring
 from engine.dataset import Dataset
-from engine.encode import encoder
 from engine.errors import NotFoundError
 from engine.metrics import as_label
 from engine.records import Row, RunKind, RunResult, RunSpec, Task
@@ -37,7 +36,7 @@ def _answers(
         return list(baselines.predict(spec.name, train_rows, rows, spec.task))
     folder = models.path(models.get(spec.model))
     tokenizer = loading.load_tokenizer(folder)
-    text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
+    text = encode.of_run(spec, dataset, tokenizer)
     model = tuned(spec, folder, attempt)
     if result.facts.get("answers_by") == "likelihood":
         return scoring.most_likely_labels(model, text, rows, dataset.labels)

@@ -247,6 +247,7 @@ class RunSpec:
     train_size: int | None = None
     template: str | None = None
     max_length: int | None = None
+    assistant_only_loss: bool = False
     time_cap_seconds: float | None = None
     score_epochs: tuple[int, ...] = ()
     folds: int | None = None

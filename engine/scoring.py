@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
-from engine import evaluate
+from engine import evaluate, generate
 from engine.dataset import Dataset
 from engine.encode import Encoder
-from engine.generate import completion_losses, generate, label_log_likelihoods
+from engine.generate import Answered, Asked, Limits
 from engine.metrics import METRICS
 from engine.records import Row, Score, Task
 
@@ -38,19 +38,7 @@ def score_model(
     model: Any, encoder: Encoder, dataset: Dataset, metric: str, stage: Callable[[str], None]
 ) -> Scored:
     """Generate and judge an answer to each dev and test row; `stage` is told which split is next."""
-    began = time.monotonic()
-    rows = {split: dataset.split(split) for split in SPLITS if dataset.splits[split]}
-    answers, losses = {}, {}
-    with merged(model):
-        for split, members in rows.items():
-            stage(f"scoring {split}")
-            answers[split] = answer(model, encoder, members)
-            if split == "dev" or "loss" in METRICS[dataset.task]:
-                losses[split] = row_losses(model, encoder, members)
-    table = evaluate.prediction_table(dataset.task, dataset.labels, rows, answers, losses)
-    dev_loss = sum(losses["dev"]) / len(losses["dev"])
-    metrics = evaluate.scores(table, dataset.task)
-    return Scored(table, metrics, dev_loss, "generation", time.monotonic() - began)
+    return _scored(model, encoder, dataset, stage, labels=())[0]
 
 
 def score_untuned(
@@ -60,14 +48,11 @@ def score_untuned(
 
     An untuned model often knows the answer but not the format, so that generation alone would flatter tuning.
     """
-    began = time.monotonic()
-    said = score_model(model, encoder, dataset, metric, stage)
-    if dataset.task is not Task.CLASSIFICATION:
+    labels = dataset.labels if dataset.task is Task.CLASSIFICATION else ()
+    said, likely = _scored(model, encoder, dataset, stage, labels)
+    if not labels:
         return said
     rows = {split: dataset.split(split) for split in SPLITS}
-    likely = {
-        split: most_likely_labels(model, encoder, members, dataset.labels) for split, members in rows.items()
-    }
     table = evaluate.prediction_table(dataset.task, dataset.labels, rows, likely)
     table["loss"] = said.table["loss"]
     metrics = evaluate.scores(table, dataset.task)
@@ -78,45 +63,98 @@ def score_untuned(
     other |= {f"likelihood_{m}": metrics[m] for m in METRICS[dataset.task]}
     chosen = metrics if by_likelihood else said.metrics
     way = "likelihood" if by_likelihood else "generation"
-    return Scored(best, {**chosen, **other}, said.dev_loss, way, time.monotonic() - began)
+    return Scored(best, {**chosen, **other}, said.dev_loss, way, said.seconds)
 
 
 def answer(model: Any, encoder: Encoder, rows: Sequence[Row]) -> list[str]:
     """The model's generated answer to each row."""
-    tokenizer = encoder.tokenizer
-    ids = generate(
-        model,
-        [encoder.encode_prompt(row) for row in rows],
-        tokenizer.eos_token_id,
-        tokenizer.pad_token_id,
-        encoder.answer_tokens,
-    )
-    return [encoder.decode(found) for found in ids]
+    asked = [Asked(encoder.encode_prompt(row)) for row in rows]
+    return [encoder.decode(found.tokens) for found in generate.answer(model, asked, _limits(model, encoder))]
 
 
 def most_likely_labels(model: Any, encoder: Encoder, rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
-    """For each row the label with the highest log-probability; the first of equals."""
-    prompts = [encoder.encode_prompt(row) for row in rows]
-    choices = [encoder.encode_answer(label) for label in labels]
-    found = label_log_likelihoods(model, prompts, choices, encoder.tokenizer.pad_token_id)
-    return [labels[max(range(len(labels)), key=scores.__getitem__)] for scores in found]
+    """For each row the label with the highest log-probability, its end mark counted; the first of equals."""
+    asked = [Asked(encoder.encode_prompt(row)) for row in rows]
+    limits = replace(_limits(model, encoder), most=0)
+    found = generate.answer(model, asked, limits, _choices(encoder, rows, labels))
+    return [_likeliest(one, labels) for one in found]
+
+
+def mean_loss(model: Any, encoder: Encoder, rows: Sequence[Row]) -> float:
+    """The mean over rows of the right answer's loss in nats per token."""
+    losses = row_losses(model, encoder, rows)
+    return sum(losses) / len(losses)
 
 
 def row_losses(model: Any, encoder: Encoder, rows: Sequence[Row]) -> list[float]:
     """The mean loss in nats per token of each row's right answer."""
-    return completion_losses(model, [encoder.encode(row) for row in rows], encoder.tokenizer.pad_token_id)
-
-
-def mean_loss(model: Any, encoder: Encoder, rows: Sequence[Row]) -> float:
-    """The mean of the rows' losses."""
-    losses = row_losses(model, encoder, rows)
-    return sum(losses) / len(losses)
+    return [float(one.loss or 0.0) for one in _read(model, encoder, rows, losses=True, most=0)]
 
 
 def dev_losses(model: Any, encoder: Encoder, dataset: Dataset) -> list[float]:
     """The loss of every dev row, as score_model measures it."""
     with merged(model):
         return row_losses(model, encoder, dataset.split("dev"))
+
+
+def _scored(
+    model: Any, encoder: Encoder, dataset: Dataset, stage: Callable[[str], None], labels: Sequence[str]
+) -> tuple[Scored, dict[str, list[str]]]:
+    """Scores by generation, and each split's most likely labels."""
+    began = time.monotonic()
+    rows = {split: dataset.split(split) for split in SPLITS if dataset.splits[split]}
+    answers, losses, likely = {}, {}, {}
+    with merged(model):
+        for split, members in rows.items():
+            stage(f"scoring {split}")
+            lossy = split == "dev" or "loss" in METRICS[dataset.task]
+            found = _read(model, encoder, members, lossy, labels)
+            answers[split] = [encoder.decode(one.tokens) for one in found]
+            likely[split] = [_likeliest(one, labels) for one in found] if labels else []
+            if lossy:
+                losses[split] = [float(one.loss or 0.0) for one in found]
+    table = evaluate.prediction_table(dataset.task, dataset.labels, rows, answers, losses)
+    dev_loss = sum(losses["dev"]) / len(losses["dev"])
+    metrics = evaluate.scores(table, dataset.task)
+    return Scored(table, metrics, dev_loss, "generation", time.monotonic() - began), likely
+
+
+def _read(
+    model: Any,
+    encoder: Encoder,
+    rows: Sequence[Row],
+    losses: bool,
+    labels: Sequence[str] = (),
+    most: int | None = None,
+) -> list[Answered]:
+    """Answers, losses and label likelihoods in one pass over the prompts. A row that is cut to fit its own
+    answer has another prompt in training than in answering: its loss is taken apart."""
+    limits = _limits(model, encoder)
+    limits = limits if most is None else replace(limits, most=most)
+    prompts = [encoder.encode_prompt(row) for row in rows]
+    encoded = [encoder.encode(row) for row in rows] if losses else []
+    same = {i for i, one in enumerate(encoded) if one.prompt == prompts[i]}
+    asked = [Asked(p, encoded[i].completion if i in same else ()) for i, p in enumerate(prompts)]
+    found = generate.answer(model, asked, limits, _choices(encoder, rows, labels))
+    others = [i for i in range(len(encoded)) if i not in same]
+    training = [Asked(encoded[i].prompt, encoded[i].completion) for i in others]
+    for i, apart in zip(others, generate.answer(model, training, replace(limits, most=0)), strict=True):
+        found[i] = replace(found[i], loss=apart.loss)
+    return found
+
+
+def _limits(model: Any, encoder: Encoder) -> Limits:
+    ends = generate.ends(model, encoder.ends)
+    return Limits(ends, encoder.tokenizer.pad_token_id, encoder.answer_tokens)
+
+
+def _choices(encoder: Encoder, rows: Sequence[Row], labels: Sequence[str]) -> list[list[int]]:
+    """The tokens of each label; they do not depend on the row, only on how its prompt ends."""
+    return [encoder.encode_answer(label, rows[0]) for label in labels]
+
+
+def _likeliest(one: Answered, labels: Sequence[str]) -> str:
+    return labels[max(range(len(labels)), key=one.labels.__getitem__)]
 
 
 @contextmanager

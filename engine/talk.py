@@ -10,9 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engine import baselines, generate, loading, models, predict, prompts
+from engine import baselines, encode, generate, loading, models, predict
 from engine.dataset import Dataset
-from engine.encode import encoder
 from engine.errors import ConfigError, DatasetError
 from engine.records import Role, Row, RunSpec
 
@@ -54,13 +53,14 @@ class Prompt:
     """What both models read, as ids and as the text that these spell, special tokens included.
 
     `cut`: the input was shortened to what the study's model reads; `one_line`: scoring reads only the first
-    line of an answer.
+    line of an answer; an answer stops at any of the ids `ends`.
     """
 
     ids: tuple[int, ...]
     text: str
     cut: bool
     one_line: bool
+    ends: tuple[int, ...]
 
 
 def row(texts: Mapping[str, str]) -> Row:
@@ -85,12 +85,9 @@ def prompt(spec: RunSpec, dataset: Dataset, tokenizer: Any, asked: Row) -> Promp
     Raises DatasetError when the text lacks a field of the dataset.
     """
     _check_fields(dataset, asked)
-    train_rows = dataset.train_subset(spec.train_size, spec.seed)
-    text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
+    text = encode.of_run(spec, dataset, tokenizer)
     ids = text.encode_prompt(asked)
-    length, room = text.max_length, text.answer_tokens
-    fitted = prompts.fit(asked, spec.task, tokenizer, length, room, spec.template)
-    return Prompt(tuple(ids), tokenizer.decode(ids), fitted.truncated, text.one_line)
+    return Prompt(tuple(ids), tokenizer.decode(ids), text.cuts_prompt(asked), text.one_line, text.ends)
 
 
 def of_baseline(spec: RunSpec, dataset: Dataset, asked: Row) -> str:
@@ -112,16 +109,17 @@ def load(side: Side, spec: RunSpec, attempt: Path) -> Any:
     return loading.load_model(base) if side is Side.BASE else predict.tuned(spec, base, attempt)
 
 
-def stream(model: Any, tokenizer: Any, ids: tuple[int, ...], sampling: Sampling) -> Iterator[str]:
+def stream(model: Any, tokenizer: Any, asked: Prompt, sampling: Sampling) -> Iterator[str]:
     """The answer as text, one piece for each token; '' for a token that does not yet complete a letter.
 
     It ends with the model's end mark, at max_new_tokens, or where the model's context is full.
     """
     context = min(int(tokenizer.model_max_length), int(model.config.max_position_embeddings))
-    most = min(sampling.max_new_tokens, context - len(ids))
+    most = min(sampling.max_new_tokens, context - len(asked.ids))
+    ends = generate.ends(model, asked.ends)
     said: list[int] = []
     shown = ""
-    for token in generate.stream(model, ids, tokenizer.eos_token_id, most, _chooser(sampling)):
+    for token in generate.stream(model, asked.ids, ends, most, _chooser(sampling)):
         said.append(token)
         text = tokenizer.decode(said, skip_special_tokens=True)
         if text.endswith(UNFINISHED):

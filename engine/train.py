@@ -5,16 +5,16 @@ from __future__ import annotations
 import errno
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from engine import baselines, crossval, evaluate, loading, models, pausing, scoring
+from engine import baselines, crossval, encode, evaluate, loading, models, pausing, scoring
 from engine.dataset import Dataset
-from engine.encode import Encoder, encoder
+from engine.encode import Encoder
 from engine.errors import ShortlistError, TrainingError
 from engine.finetune import finetune
 from engine.metrics import check_metric, lower_is_better
@@ -25,7 +25,9 @@ from engine.watch import Emit, Hooks, StopMode, Training, trainable
 
 __all__ = ["StopMode", "run"]
 
-EPOCH_LOSS_ROWS = 64  # of dev, for the curve and for keeping the best epoch; all of dev would double the time
+CURVE_ROWS = 24  # of dev, for the curve between epochs: 32 % of a small LLM's run went into more of them
+DECIDING_ROWS = 64  # of dev, where early stopping chooses the epoch by their loss
+NAMED_ROWS = 5
 DIVERGED = "The {what} was no number at step {step}: the training diverged. Lower learning_rate."
 
 
@@ -131,12 +133,16 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
     job.stage("loading")
     entry = models.get(spec.model)
     tokenizer = loading.load_tokenizer(models.path(entry))
-    text = encoder(spec.task, tokenizer, train_rows, dataset.labels, spec.max_length, spec.template)
+    job.dataset, refused = encode.readable(dataset, tokenizer)
+    if refused:
+        job.facts["refused_rows"] = refused
+        job.note(_refused(refused))
+    text = encode.of_run(spec, job.dataset, tokenizer)
     model = loading.load_model(models.path(entry), spec.method)
     job.facts.update(loading.computing(model.num_parameters()), model_sha256=models.sha256(entry))
     job.facts.update(max_length=text.max_length, answer_tokens=text.answer_tokens)
     if not spec.kind.trains:
-        rows = crossval.scored(dataset, spec.folds)
+        rows = crossval.scored(job.dataset, spec.folds)
         scored = scoring.score_untuned(model, text, rows, spec.metric, job.stage)
         _emit_scored(job, scored, None)
         job.facts["per_row_dev"] = evaluate.row_scores(scored.table, spec.metric, "dev")
@@ -144,12 +150,18 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
     return _train_and_score(job, model, text)
 
 
+def _refused(why: Mapping[int, str]) -> str:
+    rows = "Row" if len(why) == 1 else "Rows"
+    numbers = ", ".join(map(str, list(why)[:NAMED_ROWS])) + (" and others" if len(why) > NAMED_ROWS else "")
+    return f"{rows} {numbers} set aside: {next(iter(why.values()))}"
+
+
 def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, Scored]:
     spec = job.spec
     assert spec.config is not None
     if spec.pause_at is not None and spec.score_epochs:
         raise TrainingError("A run that is scored at chosen epochs cannot stand still: leave out pause_at.")
-    rows = [text.encode(row) for row in job.dataset.train_subset(spec.train_size, spec.seed)]
+    rows = [text.encode(row) for row in encode.train_rows(spec, job.dataset)]
     job.facts["truncated_rows"] = sum(row.truncated for row in rows)
     earlier = _earlier(job, len(rows), text.max_length)
     job.stage("training")
@@ -172,6 +184,8 @@ def _train_and_score(job: _Job, model: Any, text: Encoder) -> tuple[RunStatus, S
         raise TrainingError(DIVERGED.format(what="tuned model's loss on dev", step=training.steps))
     of_dev = scored.table[scored.table["split"] == "dev"]
     job.facts["row_losses"] = _rounded(of_dev["loss"])
+    if not cut_short and spec.early_stopping_patience is None:
+        _end_curve(job, scored)
     if not spec.score_epochs:
         job.stage("saving")
         _save(job, training.model, text.tokenizer)
@@ -257,13 +271,15 @@ def _rounded(losses: Iterable[float]) -> list[float]:
 def _hooks(job: _Job, text: Encoder, earlier: Checkpoint | None) -> Hooks:
     spec = job.spec
     assert spec.config is not None
-    sample = _dev_sample(job.dataset)
+    config, sample = spec.config, _dev_sample(job)
 
     def epoch_ended(model: Any, epoch: int) -> float | None:
         if epoch in spec.score_epochs:
             return _score_epoch(job, model, text, epoch).dev_loss
         if spec.score_epochs:
             return None  # the grid pays for no loss that it does not use
+        if epoch == config.num_train_epochs and spec.early_stopping_patience is None:
+            return None  # the final scores say it
         loss = scoring.mean_loss(model, text, sample)
         job.emit("scored", {"epoch": epoch, "dev_loss": loss})
         return loss
@@ -330,7 +346,7 @@ def _restore_best(job: _Job, training: Training, text: Encoder) -> str:
         return f"{where}; the scored epoch with the best dev score is kept."
     if training.best is None:
         return f"{where}; the state at that step is kept."
-    if scoring.mean_loss(training.model, text, _dev_sample(job.dataset)) < training.best.loss:
+    if scoring.mean_loss(training.model, text, _dev_sample(job)) < training.best.loss:
         return f"{where}; the state at that step is the best by dev loss and is kept."
     training.best.restore(training.model)
     job.facts["kept_epoch"] = training.best.epoch
@@ -362,10 +378,27 @@ def _keep_best_epoch(job: _Job, training: Training) -> None:
         job.note(" ".join(told))
 
 
-def _dev_sample(dataset: Dataset) -> tuple[Row, ...]:
+def _dev_sample(job: _Job) -> tuple[Row, ...]:
     """Dev rows spread over the file, which may be sorted by label."""
-    rows = dataset.split("dev")
-    return rows[:: -(-len(rows) // EPOCH_LOSS_ROWS)]
+    rows = job.dataset.split("dev")
+    most = CURVE_ROWS if job.spec.early_stopping_patience is None else DECIDING_ROWS
+    return rows[:: -(-len(rows) // most)]
+
+
+def _sample_loss(job: _Job, scored: Scored) -> float:
+    of_dev = scored.table[scored.table["split"] == "dev"].set_index("row")["loss"]
+    losses = [float(of_dev[row.number]) for row in _dev_sample(job)]
+    return sum(losses) / len(losses)
+
+
+def _end_curve(job: _Job, scored: Scored) -> None:
+    """The curve's last point, on the same rows as the others, out of the final scores."""
+    spec, history = job.spec, job.facts["log_history"]
+    assert spec.config is not None
+    if spec.score_epochs:
+        return
+    last = spec.config.num_train_epochs
+    history.append({"epoch": last, "step": job.facts["steps"], "eval_loss": _sample_loss(job, scored)})
 
 
 def _training_facts(training: Training) -> dict[str, Any]:
@@ -409,9 +442,11 @@ def _baseline_table(spec: RunSpec, dataset: Dataset, train_rows: Sequence[Row]) 
 
 
 def _emit_scored(job: _Job, scored: Scored, epoch: int | None) -> None:
-    values = scored.metrics[job.spec.metric]
+    spec, values = job.spec, scored.metrics[job.spec.metric]
     scores = {split: value.to_dict() for split, value in values.items()}
-    job.emit("scored", {"epoch": epoch, "metric": job.spec.metric, "dev_loss": scored.dev_loss, **scores})
+    on_curve = spec.config is not None and not spec.score_epochs and spec.folds is None
+    loss = _sample_loss(job, scored) if on_curve else scored.dev_loss
+    job.emit("scored", {"epoch": epoch, "metric": spec.metric, "dev_loss": loss, **scores})
 
 
 def _save(job: _Job, model: Any, tokenizer: Any) -> None:

@@ -41,6 +41,7 @@ class PlanRequest:
     train_size: int | None = None
     template: str | None = None
     max_length: int | None = None
+    assistant_only_loss: bool = False
     time_cap_minutes: float | None = None
     left_out: tuple[int, ...] = ()
     custom: tuple[Config, ...] = ()
@@ -69,7 +70,7 @@ def make(request: PlanRequest) -> Plan:
     excluded = grids.datasets_sharing_rows(request.dataset.input_hashes(), grids.current())
     chosen = shortlist.recommend(model, request.method, request.k, exclude=excluded)
     study_id = new_study_id()
-    specs = tuple(_numbered(request, chosen, metric, study_id))
+    specs = tuple(_numbered(request, chosen, metric, study_id, model))
     check_number(len(specs))
     plan = Plan(_study(request, chosen, metric, study_id, specs), specs, chosen, model)
     return raced(plan, RunKind.SHORTLIST) if request.early_shortlist else plan
@@ -158,7 +159,9 @@ def _check(request: PlanRequest, model: BaseModel) -> None:
     request.dataset.train_subset(request.train_size, request.seed)
 
 
-def _numbered(request: PlanRequest, chosen: Shortlist, metric: str, study_id: str) -> Iterator[RunSpec]:
+def _numbered(
+    request: PlanRequest, chosen: Shortlist, metric: str, study_id: str, model: BaseModel
+) -> Iterator[RunSpec]:
     """Trainings first: they are what the person waits for; what is not trained fills in behind."""
     cap = None if request.time_cap_minutes is None else request.time_cap_minutes * 60
     for number, (kind, name, rank, config) in enumerate(_wanted(request, chosen), start=1):
@@ -176,8 +179,9 @@ def _numbered(request: PlanRequest, chosen: Shortlist, metric: str, study_id: st
             rank=rank,
             config=config,
             train_size=request.train_size,
-            template=request.template,
+            template=prompts.chosen_template(request.template, request.dataset, model),
             max_length=request.max_length,
+            assistant_only_loss=request.assistant_only_loss,
             time_cap_seconds=cap,
             folds=request.folds,
             **(space.EARLY_STOPPING if _stops_early(request, kind) else {}),

@@ -208,7 +208,7 @@ def _both_answer(
     for side in Side:
         model = talk.load(side, spec, folder)
         with scoring.merged(model):
-            pieces = talk.stream(model, tokenizer, prompt.ids, Sampling(**asked["sampling"]))
+            pieces = talk.stream(model, tokenizer, prompt, Sampling(**asked["sampling"]))
             say("begins", side=side)
             began = time.monotonic()
             for piece in pieces:

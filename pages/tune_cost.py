@@ -7,11 +7,12 @@ from collections.abc import Hashable, Sequence
 
 import streamlit as st
 
-from engine import checks, estimate, machine, models, settings
+from engine import checks, encode, estimate, machine, models, settings
 from engine.dataset import Dataset
 from engine.estimate import Estimate
 from engine.models import BaseModel
 from engine.records import Issue, Method, RunResult, RunSpec, Task
+from engine.tokens import Tokenizer
 from jobs import collector, stack
 from pages import live, words
 
@@ -55,19 +56,5 @@ def too_long(data_id: str, data: Dataset, model: BaseModel, template: str | None
 
 @st.cache_resource(max_entries=16, show_spinner="Counting tokens")
 def _too_long(data_id: str, _data: Dataset, model: BaseModel, template: str | None) -> Issue | None:
-    tokenizer = _Tokenizer(model)
-    return checks.truncation(_data, tokenizer, model.context_length, template)
-
-
-class _Tokenizer:
-    """As much as counting needs: the whole one would load transformers into the web process."""
-
-    chat_template = None
-
-    def __init__(self, model: BaseModel) -> None:
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(models.path(model) / "tokenizer.json"))
-
-    def __call__(self, texts: list[str], verbose: bool) -> dict[str, list[list[int]]]:
-        return {"input_ids": [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]}
+    text = encode.of_rows(_data, model, Tokenizer(models.path(model)), template)
+    return checks.truncation(encode.readable(_data, text.tokenizer)[0], text)

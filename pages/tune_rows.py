@@ -11,6 +11,7 @@ import streamlit as st
 from engine import intervals, prompts
 from engine.dataset import Dataset, Inspection
 from engine.findings import counted, listed
+from engine.prompts import Form
 from engine.records import Issue, Role, Severity
 from pages import words
 
@@ -94,7 +95,7 @@ def _prompt(data: Dataset, scope: str) -> str | None:
     number = st.number_input("Row", 1, len(data.rows), key="row_number", help="Counts the usable rows.")
     if template is not None:
         prompts.check_template(template, data.task)
-    text = prompts.render(data.rows[number - 1], data.task, template)
+    text = prompts.render(data.rows[number - 1], Form(data.task, template, data.labels))
     st.html(f'<pre class="prompt">{escape(text.prompt)}<mark>{escape(text.completion)}</mark></pre>')
     st.caption("The model reads all of it and learns to write the marked part: the loss covers only that.")
     return None if template == default else template

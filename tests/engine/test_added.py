@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine import added, dataset, models
+from engine import added, dataset, loading, models
 from engine.errors import ModelError
 from engine.models import Provenance
 from engine.records import Config, RunStatus
@@ -87,6 +87,17 @@ def test_adapter_weights_of_every_shape_are_counted_as_peft_counts_them(
     assert model.shape.adapter_parameters(4) == adapted.get_nb_trainable_parameters()[0]
 
 
+def test_of_the_generation_settings_the_end_marks_are_kept(llama: Path, home: Path) -> None:
+    settings = {"eos_token_id": [0, 5], "pad_token_id": 1, "custom_generate": "x/y", "temperature": 0.6}
+    (llama / "generation_config.json").write_text(json.dumps(settings))
+
+    model = models.add_local("mine", llama, home)
+
+    kept = json.loads((models.path(model) / "generation_config.json").read_text())
+    assert kept == {"eos_token_id": [0, 5], "pad_token_id": 1}
+    assert loading.load_model(models.path(model)).generation_config.eos_token_id == [0, 5]
+
+
 def test_only_files_of_the_model_are_kept(llama: Path, home: Path) -> None:
     (llama / "modeling_mine.py").write_text("raise SystemExit")
     (llama / "training_args.bin").write_bytes(b"a pickle")
@@ -95,6 +106,7 @@ def test_only_files_of_the_model_are_kept(llama: Path, home: Path) -> None:
 
     assert {path.name for path in models.path(model).iterdir()} == {
         "config.json",
+        "generation_config.json",
         "model.safetensors",
         "tokenizer.json",
         "tokenizer_config.json",

@@ -2,20 +2,30 @@
 
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from engine import checks, dataset
+from engine import checks, dataset, encode
+from engine.dataset import Dataset
 from engine.duplicates import clusters
+from engine.encode import Encoder, encoder
 from engine.findings import Code, by_row, listed
+from engine.prompts import Form
 from engine.records import Issue, Role, Row, Severity
+from tests.chat import chat_tokenizer
 from tests.engine.test_dataset import jsonl, labelled, sentence
 from tests.engine.test_prompts import tokenizer
+from tests.shared import shared
 
 
 def rows(*labels: str) -> list[Row]:
     return [Row(n, {Role.SOURCE: f"text {n}"}, (label,)) for n, label in enumerate(labels, 1)]
+
+
+def reading(data: Dataset, max_length: int) -> Encoder:
+    reader = tokenizer()
+    reader.model_max_length = max_length
+    return encoder(Form(data.task, labels=data.labels), reader, data.split("train"))
 
 
 def codes(issues: list[Issue]) -> list[str]:
@@ -161,30 +171,39 @@ def test_truncated_rows_are_counted(tmp_path: Path) -> None:
     ]
     found = dataset.build(jsonl(tmp_path / "a.jsonl", long))
 
-    issue = checks.truncation(found, tokenizer(), 100)
+    issue = checks.truncation(found, reading(found, 100))
 
     assert issue is not None
     assert (issue.code, issue.row) == ("truncated", None)
     assert issue.message == (
-        "10 of 40 rows (25%) are longer than the 100 tokens the model reads: the end of the text is cut off, "
+        "10 of 40 rows (25%) are longer than the 100 tokens that are read: the end of the text is cut off, "
         "the answer stays whole."
     )
-    assert checks.truncation(found, tokenizer(), 10_000) is None
+    assert checks.truncation(found, reading(found, 10_000)) is None
 
 
-def test_truncation_is_what_fit_does(tmp_path: Path) -> None:
-    from engine import prompts
-
+def test_truncation_is_what_a_run_does(tmp_path: Path) -> None:
     found = dataset.build(jsonl(tmp_path / "a.jsonl", labelled(60)))
-    reader = tokenizer()
-    lengths: list[Any] = []
-    for row in found.rows:
-        reserve = len(reader(" " + row.targets[0])["input_ids"]) + 1
-        lengths.append(prompts.fit(row, found.task, reader, 75, reserve).truncated)
+    text = reading(found, 75)
 
-    issue = checks.truncation(found, reader, 75)
+    issue = checks.truncation(found, text)
 
-    assert issue is not None and issue.message.startswith(f"{sum(lengths)} of 60 rows")
+    cut = sum(text.encode(row).truncated for row in found.rows)
+    assert issue is not None and issue.message.startswith(f"{cut} of 60 rows")
+
+
+def test_a_conversation_that_the_chat_template_refuses_is_named_with_the_reason() -> None:
+    data = dataset.build(shared("cases/80_sharegpt_one_bad_turn.jsonl"))
+    usable, why = encode.readable(data, chat_tokenizer("mistral"))
+
+    (issue,) = checks.refused(data, why)
+
+    assert (issue.code, issue.row) == ("refused", 31)
+    assert issue.message == (
+        "The model's chat template refuses row 31: roles must alternate. Correct its turns. It is set aside."
+    )
+    assert sum(map(len, usable.splits.values())) == len(data.rows) - 1
+    assert encode.readable(data, chat_tokenizer("smollm2")) == (data, {})
 
 
 def test_near_duplicates_are_found_and_other_texts_are_not() -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from engine import evaluate, generate, intervals, loading, metrics
-from engine.encode import Encoder, encoder
+from engine import evaluate, intervals, metrics
 from engine.errors import ConfigError
 from engine.records import Role, Row, Task
-from tests.tiny import tiny_model
 
 
 def row(number: int, *targets: str, group: str | None = None) -> Row:
@@ -203,100 +200,3 @@ def test_the_smallest_difference_reproduces_the_table_of_the_methods() -> None:
     found = [round(100 * intervals.smallest_difference(n), 1) for n in (50, 100, 200, 1000)]
 
     assert found == pytest.approx([18.5, 13.1, 9.3, 4.1], abs=0.15)
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, Encoder, list[Row]]:
-    folder = tiny_model(tmp_path_factory.mktemp("model"))
-    rows = [
-        Row(n, {Role.SOURCE: "red apple " * (1 + n % 7) + str(n)}, ("green" if n % 2 else "deep blue sea",))
-        for n in range(1, 24)
-    ]
-    tokenizer = loading.load_tokenizer(folder)
-    found = encoder(Task.CLASSIFICATION, tokenizer, rows, ["green", "deep blue sea"], 128)
-    return loading.load_model(folder), found, rows
-
-
-def test_generation_gives_the_tokens_of_transformers(reader: tuple[object, Encoder, list[Row]]) -> None:
-    import torch
-
-    model, encoded, rows = reader
-    prompts = [encoded.encode_prompt(r) for r in rows]
-    end = generate.generate(model, prompts, -1, 1, 12)[3][4]  # a token that some answers hold and some do not
-
-    found = generate.generate(model, prompts, end, 1, 12)
-
-    for prompt, answer in zip(prompts, found, strict=True):
-        whole = model.generate(  # type: ignore[attr-defined]
-            input_ids=torch.tensor([prompt]),
-            attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
-            max_new_tokens=12,
-            do_sample=False,
-            eos_token_id=end,
-            pad_token_id=1,
-        )[0, len(prompt) :].tolist()
-        assert answer == (whole[: whole.index(end)] if end in whole else whole)
-    assert {len(answer) for answer in found} - {12}
-
-
-def test_label_likelihoods_equal_a_plain_forward_pass(reader: tuple[object, Encoder, list[Row]]) -> None:
-    import torch
-
-    model, encoded, rows = reader
-    prompts = [encoded.encode_prompt(r) for r in rows[:5]]
-    labels = [encoded.encode_answer(label) for label in ("green", "deep blue sea")]
-
-    found = generate.label_log_likelihoods(model, prompts, labels, 1)
-
-    for prompt, scores in zip(prompts, found, strict=True):
-        for label, score in zip(labels, scores, strict=True):
-            with torch.no_grad():
-                logs = model(input_ids=torch.tensor([prompt + label])).logits[0].log_softmax(-1)  # type: ignore[operator]
-            plain = logs[len(prompt) - 1 : -1].gather(1, torch.tensor(label)[:, None]).sum()
-            assert score == pytest.approx(float(plain), abs=1e-3)
-
-
-def test_the_loss_of_a_row_is_that_of_transformers(reader: tuple[object, Encoder, list[Row]]) -> None:
-    import torch
-
-    model, encoded, rows = reader
-    found = [encoded.encode(r) for r in rows[:4]]
-
-    losses = generate.completion_losses(model, found, 1)
-
-    for one, loss in zip(found, losses, strict=True):
-        ids = torch.tensor([one.prompt + one.completion])
-        labels = torch.tensor([[-100] * len(one.prompt) + one.completion])
-        with torch.no_grad():
-            plain = float(model(input_ids=ids, labels=labels).loss)  # type: ignore[operator]
-        assert loss == pytest.approx(plain, rel=0.01)
-
-
-def test_training_and_scoring_read_the_same_prompt(reader: tuple[object, Encoder, list[Row]]) -> None:
-    _, encoded, rows = reader
-
-    for r in rows:
-        assert encoded.encode(r).prompt == encoded.encode_prompt(r)
-        assert encoded.encode(r).completion[-1] == encoded.tokenizer.eos_token_id
-
-
-def test_a_long_text_loses_its_end_and_never_its_answer(tmp_path: Path) -> None:
-    tokenizer = loading.load_tokenizer(tiny_model(tmp_path))
-    long = Row(1, {Role.SOURCE: "red apple " * 200}, ("the red apple fell",))
-    found = encoder(Task.SUMMARIZATION, tokenizer, [long], (), 64)
-
-    encoded = found.encode(long)
-
-    assert encoded.truncated and len(encoded.prompt) + len(encoded.completion) <= 64
-    assert tokenizer.decode(encoded.prompt).endswith("Summary:")
-    assert found.decode(encoded.completion) == "the red apple fell"
-    assert encoded.prompt == found.encode_prompt(long)
-
-
-def test_an_answer_ends_at_a_line_break_when_no_training_answer_has_one(tmp_path: Path) -> None:
-    tokenizer = loading.load_tokenizer(tiny_model(tmp_path))
-    rows = [Row(1, {Role.SOURCE: "x"}, ("red",))]
-
-    one_line = encoder(Task.CLASSIFICATION, tokenizer, rows, ["red", "blue"])
-
-    assert one_line.decode(tokenizer(" red\nText: more")["input_ids"]) == "red"

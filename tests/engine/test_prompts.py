@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from engine import prompts
 from engine.errors import ConfigError, DatasetError
+from engine.prompts import Form
 from engine.records import Role, Row, Task
 
 CHAT = (
@@ -48,7 +49,7 @@ def tokenizer(chat_template: str | None = None, bos: bool = False) -> Any:
     bpe.train_from_iterator(["Passage: the word Question: Answer: Text: Label: "] * 3, trainer)
     if bos:
         bpe.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
-    fast = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|end|>", model_max_length=64)
+    fast = PreTrainedTokenizerFast(tokenizer_object=bpe, eos_token="<|end|>", model_max_length=128)
     fast.chat_template = chat_template
     return fast
 
@@ -73,11 +74,11 @@ def count(text: str, reader: Any) -> int:
     ],
 )
 def test_each_task_has_its_text(row: Row, task: Task, prompt: str, completion: str) -> None:
-    assert prompts.render(row, task) == prompts.Rendered(prompt, completion)
+    assert prompts.render(row, Form(task)) == prompts.Rendered(prompt, completion)
 
 
 def test_the_completion_is_the_label_and_never_the_text() -> None:
-    rendered = prompts.render(LABELLED, Task.CLASSIFICATION)
+    rendered = prompts.render(LABELLED, Form(Task.CLASSIFICATION))
 
     assert "Great food" in rendered.prompt
     assert "Great food" not in rendered.completion
@@ -85,7 +86,7 @@ def test_the_completion_is_the_label_and_never_the_text() -> None:
 
 
 def test_a_row_without_target_has_no_completion() -> None:
-    assert prompts.render(Row(1, LABELLED.inputs, ()), Task.CLASSIFICATION).completion == ""
+    assert prompts.render(Row(1, LABELLED.inputs, ()), Form(Task.CLASSIFICATION)).completion == ""
 
 
 def test_templates_are_editable() -> None:
@@ -93,7 +94,7 @@ def test_templates_are_editable() -> None:
 
     prompts.check_template(template, Task.CLASSIFICATION)
 
-    assert prompts.render(LABELLED, Task.CLASSIFICATION, template).prompt == (
+    assert prompts.render(LABELLED, Form(Task.CLASSIFICATION, template)).prompt == (
         'Review:\nGreat food\nIs {"it"} good?'
     )
 
@@ -101,7 +102,7 @@ def test_templates_are_editable() -> None:
 def test_braces_in_the_data_are_left_alone() -> None:
     row = Row(1, {Role.CONTEXT: "{question} {0} {x.__class__}", Role.QUESTION: "{context}?"}, ("a",))
 
-    assert prompts.render(row, Task.QA).prompt == (
+    assert prompts.render(row, Form(Task.QA)).prompt == (
         "Passage: {question} {0} {x.__class__}\nQuestion: {context}?\nAnswer:"
     )
 
@@ -111,7 +112,11 @@ def test_braces_in_the_data_are_left_alone() -> None:
     [
         ("Text:\nLabel:", Task.CLASSIFICATION, r"must contain \{source\}"),
         ("{context}\nAnswer:", Task.QA, r"must contain \{question\}"),
-        ("{source} {label}", Task.CLASSIFICATION, r"unknown placeholder \{label\}; known: \{source\}"),
+        (
+            "{source} {label}",
+            Task.CLASSIFICATION,
+            r"unknown placeholder \{label\}; known: \{source\} and \{labels\}",
+        ),
         ("", Task.GENERATION, r"must contain \{prompt\}"),
     ],
 )
@@ -126,123 +131,34 @@ def test_default_templates_are_valid(task: Task) -> None:
 
 
 def test_a_chat_model_gets_passage_and_question_in_the_turn_of_the_user() -> None:
-    rendered = prompts.render(ASKED, Task.QA, tokenizer=tokenizer(CHAT))
+    rendered = prompts.render(ASKED, Form(Task.QA), tokenizer(CHAT))
 
     assert rendered.prompt == (
         "<|user|>Passage: The ink is blue.\nQuestion: What is blue?\nAnswer:<|end|><|assistant|>"
     )
-    assert rendered.completion == "the ink"
+    assert rendered.completion == "the ink<|end|>"
 
 
 def test_a_chat_model_gets_a_bare_prompt_and_whole_conversations() -> None:
     chat = tokenizer(CHAT)
 
-    prompt = prompts.render(Row(1, {Role.PROMPT: "Say hi"}, ("Hi",)), Task.GENERATION, tokenizer=chat).prompt
-    talk = prompts.render(TALK, Task.GENERATION, tokenizer=chat)
+    prompt = prompts.render(Row(1, {Role.PROMPT: "Say hi"}, ("Hi",)), Form(Task.GENERATION), chat).prompt
+    talk = prompts.render(TALK, Form(Task.GENERATION), chat)
 
     assert prompt == "<|user|>Say hi<|end|><|assistant|>"
     assert talk.prompt == (
         "<|system|>Be brief.<|end|><|user|>Hi<|end|><|assistant|>Hello<|end|>"
         "<|user|>More?<|end|><|assistant|>"
     )
-    assert talk.completion == "No."
+    assert talk.completion == "No.<|end|>"
 
 
 def test_a_chat_template_without_system_role_gets_its_text_in_the_first_turn() -> None:
-    rendered = prompts.render(TALK, Task.GENERATION, tokenizer=tokenizer(NO_SYSTEM))
+    rendered = prompts.render(TALK, Form(Task.GENERATION), tokenizer(NO_SYSTEM))
 
     assert rendered.prompt.startswith("<|user|>Be brief.\n\nHi<|end|>")
 
 
 def test_a_chat_template_that_refuses_a_row_names_it() -> None:
     with pytest.raises(DatasetError, match="refuses row 3: never"):
-        prompts.render(TALK, Task.GENERATION, tokenizer=tokenizer(STRICT))
-
-
-def test_what_fits_is_left_as_it_is() -> None:
-    fitted = prompts.fit(LABELLED, Task.CLASSIFICATION, tokenizer(), 64, 16)
-
-    assert fitted == prompts.Fitted("Text: Great food\nLabel:", " positive", truncated=False)
-
-
-@pytest.mark.parametrize("bos", [False, True])
-@pytest.mark.parametrize("max_length", [40, 64, 120])
-def test_a_long_text_loses_its_end_at_a_word_and_never_the_answer(max_length: int, bos: bool) -> None:
-    row = Row(1, {Role.SOURCE: "first " + "word " * 300 + "last"}, ("positive",))
-    reader = tokenizer(bos=bos)
-
-    fitted = prompts.fit(row, Task.CLASSIFICATION, reader, max_length, 12)
-
-    assert fitted.truncated
-    assert fitted.completion == " positive"
-    assert fitted.prompt.startswith("Text: first word")
-    assert fitted.prompt.endswith("word\nLabel:")
-    assert max_length - 12 - 8 < count(fitted.prompt, reader) <= max_length - 12
-
-
-def test_a_long_passage_is_shortened_and_the_question_stays_whole() -> None:
-    row = Row(1, {Role.CONTEXT: "word " * 500, Role.QUESTION: "What is it, and where?"}, ("the ink",))
-
-    fitted = prompts.fit(row, Task.QA, tokenizer(), 90, 12)
-
-    assert "Question: What is it, and where?\nAnswer:" in fitted.prompt
-    assert count(fitted.prompt + fitted.completion, tokenizer()) <= 90
-
-
-def test_a_question_longer_than_the_model_reads_keeps_its_end() -> None:
-    row = Row(1, {Role.CONTEXT: "ink", Role.QUESTION: "why " * 300 + "now?"}, ("a",))
-
-    fitted = prompts.fit(row, Task.QA, tokenizer(), 64, 12)
-
-    assert fitted.prompt.endswith("why now?\nAnswer:")
-    assert count(fitted.prompt, tokenizer()) <= 52
-
-
-def test_a_long_answer_is_cut_and_said() -> None:
-    row = Row(1, {Role.SOURCE: "short"}, ("word " * 100,))
-
-    fitted = prompts.fit(row, Task.SUMMARIZATION, tokenizer(), 64, 20)
-
-    assert fitted.truncated
-    assert fitted.completion.startswith(" word word")
-    assert count(fitted.completion, tokenizer()) <= 19
-
-
-def test_text_without_spaces_is_cut_too() -> None:
-    row = Row(1, {Role.SOURCE: "長い文章" * 100}, ("a",))
-
-    fitted = prompts.fit(row, Task.CLASSIFICATION, tokenizer(), 64, 8)
-
-    assert fitted.prompt.startswith("Text: 長い")
-    assert count(fitted.prompt, tokenizer()) <= 56
-    assert "\ufffd" not in fitted.prompt
-
-
-@pytest.mark.parametrize("template", [None, CHAT])
-def test_a_long_conversation_loses_its_oldest_turns(template: str | None) -> None:
-    turns = [{"role": "system", "content": "Be brief."}]
-    for i in range(20):
-        turns += [{"role": "user", "content": f"Ask {i}"}, {"role": "assistant", "content": f"Say {i}"}]
-    row = Row(1, {Role.MESSAGES: json.dumps([*turns, {"role": "user", "content": "Last?"}])}, ("Yes",))
-    reader = tokenizer(template)
-
-    fitted = prompts.fit(row, Task.GENERATION, reader, 100, 10)
-
-    assert fitted.truncated
-    assert "Be brief." in fitted.prompt and "Last?" in fitted.prompt
-    assert "Ask 0" not in fitted.prompt
-    assert count(fitted.prompt, reader) <= 90
-
-
-def test_a_chat_template_survives_shortening() -> None:
-    row = Row(1, {Role.SOURCE: "word " * 300}, ("positive",))
-
-    fitted = prompts.fit(row, Task.CLASSIFICATION, tokenizer(CHAT), 80, 12)
-
-    assert fitted.prompt.startswith("<|user|>Text: word")
-    assert fitted.prompt.endswith("word\nLabel:<|end|><|assistant|>")
-
-
-def test_no_room_for_the_prompt_is_refused() -> None:
-    with pytest.raises(ConfigError, match="must exceed the 16 tokens kept for the answer, but is 16"):
-        prompts.fit(LABELLED, Task.CLASSIFICATION, tokenizer(), 16, 16)
+        prompts.render(TALK, Form(Task.GENERATION), tokenizer(STRICT))

@@ -42,8 +42,9 @@ def spec(**changed: Any) -> RunSpec:
     return replace(studies.spec(), **changed)
 
 
-def asked(tokenizer: Any, text: str) -> tuple[int, ...]:
-    return tuple(tokenizer(text)["input_ids"])
+def asked(tokenizer: Any, text: str, most: int | None = None) -> talk.Prompt:
+    ids = tuple(tokenizer(text)["input_ids"])[:most]
+    return talk.Prompt(ids, text, cut=False, one_line=True, ends=(tokenizer.eos_token_id,))
 
 
 def test_the_prompt_is_the_text_in_the_template_of_the_study(colours: Dataset, tokenizer: Any) -> None:
@@ -84,8 +85,8 @@ def test_a_typed_message_opens_a_conversation() -> None:
 
 def test_pieces_put_together_are_the_answer_that_scoring_generates(model: Any, tokenizer: Any) -> None:
     ids = asked(tokenizer, "Text: a red apple\nLabel:")
-    eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
-    (whole,) = generate.generate(model, [ids], eos, pad, 40)
+    limits = generate.Limits((tokenizer.eos_token_id,), tokenizer.pad_token_id, 40)
+    (whole,) = generate.generate(model, [ids.ids], limits)
 
     pieces = list(talk.stream(model, tokenizer, ids, Sampling(max_new_tokens=40)))
 
@@ -114,7 +115,7 @@ def test_a_tiny_top_p_leaves_only_the_likeliest_token(model: Any, tokenizer: Any
 
 
 def test_an_answer_ends_where_the_context_is_full(model: Any, tokenizer: Any) -> None:
-    ids = asked(tokenizer, "red " * 600)[:507]
+    ids = asked(tokenizer, "red " * 600, most=507)
 
     assert len(list(talk.stream(model, tokenizer, ids, Sampling(max_new_tokens=100)))) <= 5
 

@@ -18,6 +18,7 @@ from engine.dataset import Dataset
 from engine.encode import encoder
 from engine.errors import ConfigError
 from engine.metrics import METRICS
+from engine.prompts import Form
 from engine.records import Config, Method, RunKind, RunResult, RunSpec, RunStatus, Task
 from engine.space import EARLY_STOPPING
 from engine.watch import Hooks, Kept, StopMode
@@ -416,7 +417,7 @@ def test_the_loss_at_each_step_is_that_of_plain_trl(config: Config, colours: Dat
     folder = models.FOLDER / MODEL
     tokenizer = loading.load_tokenizer(folder)
     rows = colours.split("train")
-    text = encoder(colours.task, tokenizer, rows, colours.labels)
+    text = encoder(Form(colours.task, labels=colours.labels), tokenizer, rows)
     encoded = [text.encode(row) for row in rows]
     hooks = Hooks(lambda kind, data: None, lambda: None, lambda model, epoch: None)
 
