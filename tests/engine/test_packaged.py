@@ -229,7 +229,7 @@ def test_a_model_of_a_package_can_be_launched_and_needs_no_download(model: BaseM
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(bool(packaged.obstacle(package_of(SMOLLM2))), reason="the package is not installed")
 def test_the_real_package_becomes_a_model_that_answers() -> None:
     models.fetch(SMOLLM2, [].append, never)
