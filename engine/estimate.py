@@ -10,7 +10,7 @@ from statistics import median
 
 import numpy as np
 
-from engine import few_shot, grids, machine, models, prompts, space
+from engine import grids, machine, models, prompts, space
 from engine.dataset import Dataset
 from engine.machine import Memory
 from engine.models import BaseModel
@@ -26,6 +26,7 @@ GUESSED_FLOPS = 2e10  # of one training process on an ordinary CPU
 GPU_FLOPS = 1e14  # a quarter of what NeMo AutoModel's summary states for Llama-3-8B with LoRA on one H100
 GUESSED_GENERATION = 12  # tokens scored in the time that one is trained on takes; a guess
 PREPARING_SECONDS, PREPARED_AT = 27.0, 7.4e8  # SmolLM2-135M from its package, at this machine_speed()
+BEHIND_EXAMPLES = 1.4  # measured: times as long as with the bare prompt, 371 tokens of examples read once
 SAMPLE_ROWS = 64
 LETTERS_PER_TOKEN = 4  # of English text, in the vocabularies of real LLMs; a guess
 TYPICAL_TOKENS = 256  # in a row, where there is no dataset yet
@@ -84,18 +85,13 @@ def estimate_run(model: BaseModel, spec: RunSpec, size: Work, speed: Pace) -> Es
     score = size.eval_rows / speed.rows_per_second
     if spec.config is None:
         twice = 2 if spec.task is Task.CLASSIFICATION else 1  # by generation and by label likelihood
-        score *= twice * (_longer(size) if spec.kind is RunKind.FEW_SHOT else 1)
+        score *= twice * (BEHIND_EXAMPLES if spec.kind is RunKind.FEW_SHOT else 1)
         return Estimate(START_SECONDS + score, _memory(model, None, size, on_gpu), speed.basis)
     trained = spec.config.num_train_epochs * size.train_rows * size.tokens_per_row / speed.tokens_per_second
     times = 1 + (spec.folds or 0)  # the usual split, and one training for each fold
     return Estimate(
         START_SECONDS + times * trained + score, _memory(model, spec.config, size, on_gpu), speed.basis
     )
-
-
-def _longer(size: Work) -> float:
-    """How many times as much a model reads of each row behind examples."""
-    return 1 + min(few_shot.MOST, few_shot.MOST_TOKENS / max(size.tokens_per_row, 1))
 
 
 @dataclass(frozen=True, slots=True)

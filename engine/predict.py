@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine import baselines, encode, loading, models, scoring
+from engine import baselines, encode, few_shot, loading, models, scoring
 from engine.dataset import Dataset
 from engine.errors import NotFoundError
 from engine.metrics import as_label
@@ -36,7 +36,7 @@ def _answers(
         return list(baselines.predict(spec.name, train_rows, rows, spec.task))
     folder = models.path(models.get(spec.model))
     tokenizer = loading.load_tokenizer(folder)
-    text = encode.of_run(spec, dataset, tokenizer)
+    text = few_shot.restored(encode.of_run(spec, dataset, tokenizer), dataset.rows, result.facts)
     model = tuned(spec, folder, attempt)
     if result.facts.get("answers_by") == "likelihood":
         return scoring.most_likely_labels(model, text, rows, dataset.labels)

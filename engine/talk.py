@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from engine import baselines, encode, generate, loading, models, predict
+from engine import baselines, encode, few_shot, generate, loading, models, predict
 from engine.dataset import Dataset
 from engine.errors import ConfigError, DatasetError
 from engine.records import Role, Row, RunSpec
@@ -50,7 +50,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What both models read, as ids and as the text that these spell, special tokens included.
+    """What a model reads, as ids and as the text that these spell, special tokens included.
 
     `cut`: the input was shortened to what the study's model reads; `one_line`: scoring reads only the first
     line of an answer; an answer stops at any of the ids `ends`.
@@ -79,13 +79,16 @@ def row(texts: Mapping[str, str]) -> Row:
     return Row(1, inputs, ())
 
 
-def prompt(spec: RunSpec, dataset: Dataset, tokenizer: Any, asked: Row) -> Prompt:
+def prompt(
+    spec: RunSpec, dataset: Dataset, tokenizer: Any, asked: Row, facts: Mapping[str, Any] | None = None
+) -> Prompt:
     """The prompt of this text, as the run reads its rows: its template, its length, its room for the answer.
 
+    `facts` of a few-shot run put its examples before the text.
     Raises DatasetError when the text lacks a field of the dataset.
     """
     _check_fields(dataset, asked)
-    text = encode.of_run(spec, dataset, tokenizer)
+    text = few_shot.restored(encode.of_run(spec, dataset, tokenizer), dataset.rows, facts or {})
     ids = text.encode_prompt(asked)
     return Prompt(tuple(ids), tokenizer.decode(ids), text.cuts_prompt(asked), text.one_line, text.ends)
 

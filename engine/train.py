@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from engine import baselines, crossval, encode, evaluate, loading, models, pausing, scoring
+from engine import baselines, crossval, encode, evaluate, few_shot, loading, models, pausing, scoring
 from engine.dataset import Dataset
 from engine.encode import Encoder
 from engine.errors import ShortlistError, TrainingError
@@ -139,10 +139,14 @@ def _carry_out(job: _Job) -> tuple[RunStatus, Scored]:
         job.note(_refused(refused))
     text = encode.of_run(spec, job.dataset, tokenizer)
     model = loading.load_model(models.path(entry), spec.method)
+    if spec.kind is RunKind.FEW_SHOT:
+        text = few_shot.added(text, model, encode.train_rows(spec, job.dataset), spec.seed)
+        job.facts["examples"] = few_shot.facts(text)
+        job.note(few_shot.sentence(job.facts))
     job.facts.update(loading.computing(model.num_parameters()), model_sha256=models.sha256(entry))
     job.facts.update(max_length=text.max_length, answer_tokens=text.answer_tokens)
     if not spec.kind.trains:
-        rows = crossval.scored(job.dataset, spec.folds)
+        rows = few_shot.unseen(crossval.scored(job.dataset, spec.folds), text)
         scored = scoring.score_untuned(model, text, rows, spec.metric, job.stage)
         _emit_scored(job, scored, None)
         job.facts["per_row_dev"] = evaluate.row_scores(scored.table, spec.metric, "dev")

@@ -196,6 +196,7 @@ def _stops_early(request: PlanRequest, kind: RunKind) -> bool:
 def _wanted(
     request: PlanRequest, chosen: Shortlist
 ) -> Iterator[tuple[RunKind, str, int | None, Config | None]]:
+    """Few-shot is for real LLMs: to the tiny ones examples say nothing, and the tour counts its seconds."""
     rows = request.train_size or len(request.dataset.splits["train"])
     yield RunKind.DEFAULT, "default", None, space.default_config(request.model, request.method, rows)
     for entry in chosen.entries:
@@ -204,6 +205,8 @@ def _wanted(
     for number, config in enumerate(request.custom, start=1):
         yield RunKind.CUSTOM, f"own {number}", None, config
     yield RunKind.BASE, "base", None, None
+    if not space.is_embedded(request.model):
+        yield RunKind.FEW_SHOT, "few-shot", None, None
     for name in baselines.names(request.dataset.task):
         yield RunKind.BASELINE, name, None, None
 

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from redis import Redis
@@ -64,9 +63,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """A question as it stands. `place` counts from 1 (next); `prompt`: exactly what both models read.
+    """A question as it stands. `place` counts from 1 (next); `prompt`: exactly what the chosen model reads.
 
-    `prompt_tokens`, `cut` and `one_line` as in engine.talk.Prompt; None before the prompt is there.
+    The base reads the same, but for the `examples` in it. `prompt_tokens`, `cut` and `one_line` as in
+    engine.talk.Prompt; None before the prompt is there.
     """
 
     state: State
@@ -75,6 +75,7 @@ class Talk:
     prompt_tokens: int | None = None
     cut: bool | None = None
     one_line: bool | None = None
+    examples: str = ""
     answers: Mapping[Side, Answer] = field(default_factory=dict)
     error: str | None = None
 
@@ -135,6 +136,7 @@ def _talk(state: State, events: list[dict[str, Any]], error: str | None = None) 
         prompt_tokens=prompt.get("tokens"),
         cut=prompt.get("cut"),
         one_line=prompt.get("one_line"),
+        examples=prompt.get("examples", ""),
         answers={side: _answer(events, side) for side in Side if _has_begun(events, side)},
         error=error,
     )
@@ -180,7 +182,7 @@ def _speak(asked: Mapping[str, Any], say: Callable[..., None], stopped: Callable
     if spec.kind is RunKind.BASELINE:
         _baseline_answers(spec, data, asked, say)
         return False
-    return _both_answer(spec, files.open_attempt(spec.run, result.attempt), data, asked, say, stopped)
+    return _both_answer(spec, result, files, data, asked, say, stopped)
 
 
 def _baseline_answers(
@@ -195,20 +197,27 @@ def _baseline_answers(
 
 
 def _both_answer(
-    spec: RunSpec, folder: Path, data: Dataset, asked: Mapping[str, Any],
+    spec: RunSpec, result: RunResult, files: Artifacts, data: Dataset, asked: Mapping[str, Any],
     say: Callable[..., None], stopped: Callable[[], bool],
 ) -> bool:  # fmt: skip
     """True: a person stopped it."""
-    from engine import loading, models, predict, scoring
+    from engine import few_shot, loading, models, predict, scoring
 
-    predict.kept_weights(spec, folder)
+    folder = files.open_attempt(spec.run, result.attempt)
+    if spec.kind.trains:
+        predict.kept_weights(spec, folder)
     tokenizer = loading.load_tokenizer(models.path(models.get(spec.model)))
-    prompt = talk.prompt(spec, data, tokenizer, talk.row(asked["texts"]))
-    say("prompt", text=prompt.text, tokens=len(prompt.ids), cut=prompt.cut, one_line=prompt.one_line)
+    row = talk.row(asked["texts"])
+    prompt = talk.prompt(spec, data, tokenizer, row, result.facts)
+    read = {Side.BASE: talk.prompt(spec, data, tokenizer, row), Side.TUNED: prompt}
+    say(
+        "prompt", text=prompt.text, tokens=len(prompt.ids), cut=prompt.cut, one_line=prompt.one_line,
+        examples=few_shot.told(result.facts),
+    )  # fmt: skip
     for side in Side:
         model = talk.load(side, spec, folder)
         with scoring.merged(model):
-            pieces = talk.stream(model, tokenizer, prompt, Sampling(**asked["sampling"]))
+            pieces = talk.stream(model, tokenizer, read[side], Sampling(**asked["sampling"]))
             say("begins", side=side)
             began = time.monotonic()
             for piece in pieces:
@@ -229,8 +238,7 @@ def _say(client: Redis, request: str, kind: str, **data: Any) -> None:
 
 def _scored(files: Artifacts, run: str) -> tuple[RunSpec, RunResult]:
     spec, result = files.read_spec(run), files.read_result(run)
-    can_answer = spec.kind.trains or spec.kind is RunKind.BASELINE
-    if not can_answer or result is None or result.test is None:
+    if spec.kind is RunKind.BASE or result is None or result.test is None:
         raise NotFoundError(f"Run {run} has no tuned model. Choose a training that has finished.")
     return spec, result
 

@@ -34,11 +34,11 @@ def show(view: StudyView, found: Summary) -> None:
     specs = [r.spec for r in view.runs if r.spec.run in kinds]
     names = outputs.unique_titles(sorted(specs, key=lambda spec: words.by_use(spec.run, found)))
     run = st.selectbox(
-        "A tuned model beside its untuned base, or a baseline", names, key="talk_run", bind="query-params",
-        width=420, format_func=lambda run: words.run_option(names[run], run, found),
+        "A tuned model or few-shot beside the untuned base, or a baseline", names, key="talk_run",
+        bind="query-params", width=420, format_func=lambda run: words.run_option(names[run], run, found),
     )  # fmt: skip
     with problems.shown():
-        _question(view, run, names[run], kinds[run].trains)
+        _question(view, run, names[run], kinds[run] is not RunKind.BASELINE)
     asked = st.session_state.get("talks", {}).get(view.study.study)
     if asked is None:
         several = "The answers appear below, word by word, as a worker makes them."
@@ -49,7 +49,8 @@ def show(view: StudyView, found: Summary) -> None:
 
 
 def _speaks(kind: RunKind) -> bool:
-    return kind.trains or kind is RunKind.BASELINE
+    """Whether a run of this kind answers otherwise than the untuned base alone."""
+    return kind is not RunKind.BASE
 
 
 def _question(view: StudyView, run: str, name: str, beside_base: bool) -> None:

@@ -76,7 +76,8 @@ def _answer(found: Talk, answer: Answer | None, speakers: int) -> None:
 def _prompt(found: Talk) -> None:
     if found.prompt is None:
         return
-    with st.expander(f"Exact prompt, the same for both ({found.prompt_tokens:,} tokens)", key="talk_prompt"):
+    who = f"with {found.examples}, which the base reads without" if found.examples else "the same for both"
+    with st.expander(words.plain(f"Exact prompt, {who} ({found.prompt_tokens:,} tokens)"), key="talk_prompt"):
         st.html(f'<pre class="prompt">{escape(found.prompt)}</pre>')
     notes = [CUT if found.cut else "", FREELY, ONE_LINE if found.one_line else ""]
     st.caption(" ".join(note for note in notes if note))

@@ -57,17 +57,18 @@ def test_a_plan_trains_first_and_scores_what_needs_no_training_last(data: Datase
     assert [run[-3:] for run in plan.study.runs[:2]] == ["-01", "-02"]
 
 
-def test_the_default_of_a_real_model_is_what_most_people_run(
+def test_a_real_model_is_also_asked_with_examples_and_its_default_is_what_most_people_run(
     data: Dataset, home: Path, tmp_path: Path
 ) -> None:
     models.add_local("mine", tiny_model(tmp_path / "mine"), home)
 
     plan = plans.make(PlanRequest(data, "mine", Method.LORA, k=0, train_size=20))
 
-    default, base, *rest = plan.specs
+    default, base, few_shot, *rest = plan.specs
     assert default.config == space.default_config("mine", Method.LORA, 20)
-    assert base.kind is RunKind.BASE
+    assert (base.kind, few_shot.kind, few_shot.name) == (RunKind.BASE, RunKind.FEW_SHOT, "few-shot")
     assert {spec.kind for spec in rest} == {RunKind.BASELINE}
+    assert few_shot.config is None and few_shot.train_size == 20
 
 
 def test_a_plan_that_cannot_run_is_refused_in_one_sentence(
