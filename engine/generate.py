@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from engine.loading import BFLOAT16_FROM, computes_in_bfloat16
+
 TOKENS_PER_BATCH = 16_384  # prompt and answer tokens held at once
 ROWS_PER_BATCH = 128
 SHARED_FROM = 8  # tokens; a shorter common beginning is not worth a pass of its own
@@ -123,8 +125,12 @@ class _Reading:
         return reading
 
     def logits(self, states: Any) -> Any:
-        """In 32 bits."""
-        return self.model.get_output_embeddings()(states).float()
+        """In the weights' own precision, then 32 bits: rounded to bfloat16, likely tokens would tie."""
+        import torch
+
+        head = self.model.get_output_embeddings()
+        with torch.autocast(states.device.type, enabled=False):
+            return head(states.to(head.weight.dtype)).float()
 
     def follow(self, ids: Any, real: Any) -> Any:
         """The states of these tokens after the prompts; the cache is then as it was before."""
@@ -268,14 +274,18 @@ def decoder(model: Any) -> Any:
 
 @contextmanager
 def _scoring(model: Any) -> Iterator[None]:
-    """Evaluation mode, then back as it was. GPUs answer in bfloat16; CPUs in float32, where steps of one
-    token gain nothing from it (measured) and every machine then gives the same answers."""
+    """Evaluation mode, then back as it was. GPUs answer in bfloat16, and CPUs that train an LLM in it.
+
+    SmolLM2-135M on one thread with AMX: 337 tokens/s read in float32, 1,068 in bfloat16; a step of 64 rows
+    0.25 s and 0.16 s. Tiny models gain nothing, and in float32 every machine gives the same answers.
+    """
     import torch
 
-    was_training = model.training
+    was_training, size = model.training, model.num_parameters()
+    pays = model.device.type == "cuda" or (size >= BFLOAT16_FROM and computes_in_bfloat16(size))
     model.eval()
     try:
-        with torch.autocast(model.device.type, torch.bfloat16, enabled=model.device.type == "cuda"):
+        with torch.autocast(model.device.type, torch.bfloat16, enabled=pays):
             yield
     finally:
         model.train(was_training)
