@@ -131,11 +131,19 @@ def build(
 def read_unlabelled(path: Path, dataset: Dataset) -> tuple[Row, ...]:
     """New rows for a trained model, by the dataset's columns; the target may be missing."""
     table = reading.read(path, layouts.for_another_file(dataset.layout))
+    _refuse_uncertain(table, path)
     found = _roles_in(table, path, dataset.roles, needs_target=False)
     rows, issues = rows_of(table, dataset.task, found, needs_target=False)
     if not rows:
         raise DatasetError(f"{path.name} has no row that can be used: {issues[0].message}")
     return tuple(rows)
+
+
+def _refuse_uncertain(table: Table, path: Path) -> None:
+    """Another file is not guessed at: where its encoding must be asked for, that is said."""
+    for issue in table.issues:
+        if issue.severity is Severity.ERROR:
+            raise DatasetError(f"{path.name}: {issue.message}")
 
 
 def _roles_in(table: Table, path: Path, roles: Mapping[Role, str], needs_target: bool) -> dict[Role, str]:

@@ -41,9 +41,25 @@ def test_check_says_what_the_file_holds(colours: Path) -> None:
     assert all(set(issue) == {"severity", "code", "row", "message"} for issue in facts["issues"])
 
 
+def test_check_reads_a_file_as_it_is_told_to(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    rows = [f"{' '.join(draw.sample(WORDS, 8))}~{i % 2}" for i in range(40)]
+    path = tmp_path / "rows.txt"
+    path.write_text("words~label_id\n" + "\n".join(rows))
+
+    found = run(
+        "check", path, "--delimiter", "~", "--quoting", "none", "--header", "--map", "target=label_id"
+    )
+
+    assert found.returncode == 0, found.stderr
+    assert "classification, 40 of 40 rows usable (source = words, target = label_id)" in found.stdout
+    assert "header in the first row, UTF-8" in found.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (("check", "{file}", "--delimiter", "tabs"), "tabs"),
         (("check", "missing.csv"), "missing.csv"),
         (("check", "{file}", "--map", "colour=text"), "colour"),
         (("tune", "{file}", "--model", "no-such-model", "--method", "lora"), "no-such-model"),

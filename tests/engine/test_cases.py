@@ -985,6 +985,14 @@ def test_an_uncertain_encoding_is_asked_with_a_preview_of_both(tmp_path: Path) -
     assert not any(issue.severity is Severity.ERROR for issue in chosen.issues)
 
 
+def test_new_rows_of_an_uncertain_encoding_are_not_guessed_at(tmp_path: Path) -> None:
+    known = dataset.build(written(tmp_path, json.dumps(RECORDS), "a.json"))
+    path = written(tmp_path, "text;label\nOrder 7: è;a\nOrder 8: b;b\n".encode("cp1252"), "new.csv")
+
+    with pytest.raises(DatasetError, match="new.csv: The encoding is not certain"):
+        dataset.read_unlabelled(path, known)
+
+
 def test_a_wrong_choice_of_encoding_is_refused_by_line(tmp_path: Path) -> None:
     path = written(tmp_path, b"text;label\none;a\ntwo \x81;b\n", "a.csv")
 
