@@ -26,6 +26,7 @@ FEW_ROWS = 200
 LEAST_ROWS = 4
 MEASURED_ROWS = 5_000
 
+SIGNED = re.compile(r"[-+]?\d+([.,]\d+)?")
 EMAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){0,8}\.[A-Za-z]{2,}\b")
 CARD = re.compile(r"(?<![\w.])\d(?:[ -]?\d){12,18}(?![\w])")
 PHONE = re.compile(
@@ -108,7 +109,8 @@ def _unbalanced(counts: Counter[str]) -> list[Issue]:
 def _spelled_twice(counts: Counter[str]) -> list[Issue]:
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in counts:
-        spellings[re.sub(r"[\W_]+", " ", label.casefold()).strip() or label].append(label)
+        plain = re.sub(r"[\W_]+", " ", label.casefold()).strip()
+        spellings[label if SIGNED.fullmatch(label) else plain or label].append(label)
     return [
         Issue(
             Severity.WARNING,

@@ -9,8 +9,8 @@ from engine import sheets
 from engine.sheets import Record, Table, too_many_rows
 
 PREFIX = "__label__"
-LABELS = re.compile(rf"\s*((?:{PREFIX}[^\s]+\s*[,;]?\s+)+|{PREFIX}[^\s]+$)")
-TRAILING = re.compile(rf"((?:\s+{PREFIX}[^\s]+)+)\s*$")
+LABELS = re.compile(rf"\s*((?:{PREFIX}[^\s,;|]+\s*[,;]?\s+)+|{PREFIX}[^\s,;|]+$)")
+TRAILING = re.compile(rf"((?:\s+{PREFIX}[^\s,;|]+)+)\s*$")
 SHARE = 0.5
 
 

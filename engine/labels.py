@@ -8,13 +8,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
+from engine.fasttext import PREFIX
 from engine.findings import Code, counted, listed
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.sheets import MISSING_WORDS, Table, text_of
 
 # Words that people take as labels too; the other MISSING_WORDS are written by programs for nothing.
 PERHAPS_LABELS = frozenset({"null", "NULL", "nan"})
-WHOLE_NUMBER = re.compile(r"\+?(-?(?:0|[1-9]\d*))(?:\.0*)?")
+WHOLE_NUMBER = re.compile(r"([-+]?(?:0|[1-9]\d*))(?:\.0*)?")
 TRUTH = {"true", "false"}
 INVISIBLE = re.compile("[\u200b\u200c\u200d\u2060\ufeff\u00ad]")
 
@@ -56,7 +57,8 @@ def _kept(word: str, count: int) -> Issue:
 
 def unified(rows: Sequence[Row], test: Sequence[Row]) -> tuple[list[Row], list[Row], list[Issue]]:
     """Rows and test rows with one spelling for labels that are the same: composed and decomposed letters,
-    invisible signs, 1 and 1.0, True and true (numbers and truth only if all labels are such)."""
+    invisible signs, 1 and 1.0, True and true (numbers and truth only if all labels are such). A prefix as
+    fastText has it goes."""
     written = Counter(target for row in (*rows, *test) for target in row.targets)
     spelling = _spelling(list(written))
     forms: dict[str, list[str]] = defaultdict(list)
@@ -73,6 +75,8 @@ def unified(rows: Sequence[Row], test: Sequence[Row]) -> tuple[list[Row], list[R
 def _spelling(labels: Sequence[str]) -> Callable[[str], str]:
     if all(WHOLE_NUMBER.fullmatch(label) for label in labels):
         return _whole
+    if labels and all(re.fullmatch(rf"{PREFIX}\S+", label) for label in labels):
+        return lambda label: label.removeprefix(PREFIX)
     if {label.lower() for label in labels} <= TRUTH:
         return str.lower
     return _visible

@@ -184,6 +184,8 @@ def _turns(value: Any) -> list[dict[str, str]]:
         role = SPEAKERS.get(str(speaker).strip().lower())
         if role is None:
             raise _SetAside(Code.UNKNOWN_ROLE, f"has a turn by {speaker!r}, neither user nor assistant")
+        if content is None and role == "tool":
+            content = ""
         if content is None:
             raise _SetAside(Code.EMPTY_MESSAGES, "has an empty turn")
         turns.append({"role": role, "content": content})

@@ -234,6 +234,15 @@ def test_texts_of_an_unquoted_tsv_keep_their_marks(
     assert [tuple(record.values()) for record in table.records] == pairs
 
 
+def test_a_quotation_over_two_rows_of_an_unquoted_tsv_merges_none(tmp_path: Path) -> None:
+    pairs = [pair for n in range(12) for pair in ((f'"{text(n)}', "pos"), (f'{text(n + 50)}"', "neg"))]
+
+    for names in ([], ["text\tlabel"]):
+        table = reading.read(written(tmp_path, "\n".join([*names, *map("\t".join, pairs)]), "a.tsv"))
+
+        assert [tuple(record.values()) for record in table.records] == pairs
+
+
 @pytest.mark.parametrize("quoting", ["minimal", "all", "nonnumeric"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_quoted_texts_lose_only_the_marks_of_the_format(tmp_path: Path, quoting: str, delimiter: str) -> None:
@@ -296,7 +305,8 @@ def test_case_06b_a_tab_wins_over_one_comma_in_each_text() -> None:
 @pytest.mark.parametrize(
     ("delimiter", "inside", "name"),
     [("\t", ", ", "a.tsv"), ("\t", ", ", "a.txt"), ("\t", "; ", "a.csv"), (";", ", ", "a.csv"),
-     ("|", ", ", "a.txt"), (",", "; ", "a.csv"), (",", " | ", "a.csv"), ("\t", ",", "a.tsv")],
+     ("|", ", ", "a.txt"), (",", "; ", "a.csv"), (",", " | ", "a.csv"), ("\t", ",", "a.tsv"),
+     ("\t", ",", "a.csv")],
 )  # fmt: skip
 @pytest.mark.parametrize("header", [True, False])
 def test_a_sign_in_every_text_is_no_delimiter(
@@ -416,6 +426,16 @@ def test_fasttext_is_read_in_its_forms(tmp_path: Path, form: str) -> None:
     assert plain(reading.read(written(tmp_path, "\n".join(lines), "a.txt"))) == [
         {"label": r["label"], "text": r["text"]} for r in RECORDS
     ]
+
+
+@pytest.mark.parametrize("header", ["", "label,text\n"])
+def test_a_table_of_labels_with_the_prefix_is_a_table(tmp_path: Path, header: str) -> None:
+    lines = [f'__label__{r["label"]},"{r["text"]}"' for r in RECORDS]
+
+    found = dataset.build(written(tmp_path, header + "\n".join(lines), "a.csv"))
+
+    assert set(found.labels) == set(TOPICS)
+    assert found.rows[0].inputs[Role.SOURCE] == RECORDS[0]["text"]
 
 
 def test_several_fasttext_labels_are_a_list(tmp_path: Path) -> None:
@@ -868,7 +888,7 @@ def test_calls_without_words_are_turns_of_the_assistant(tmp_path: Path) -> None:
         {"messages": [
             {"role": "user", "content": text(i)},
             {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": "c1", "content": "ok"},
+            {"role": "tool", "tool_call_id": "c1", "content": "ok" if i else ""},
             {"role": "assistant", "content": f"Done {i}"},
         ]}
         for i in range(8)
