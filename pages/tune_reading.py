@@ -15,7 +15,7 @@ from engine.records import Severity
 from engine.sheets import AS_FOUND, Layout, Quoting
 
 FOUND = "As found"
-HEADERS = {None: FOUND, True: "The first row names the columns", False: "The first row is data"}
+HEADERS = {True: "The first row names the columns", False: "The first row is data"}
 NO_ANSWER = "no answer"
 DELIMITED = ("csv", "tsv")
 
@@ -26,7 +26,7 @@ def choose(found: Inspection | None) -> Layout:
     with st.expander("How the file is read", expanded=asked, key="reading"):
         layout = _encoding(found) if found is not None and found.encodings else AS_FOUND
         if found is None or found.format in DELIMITED:
-            layout = _delimited(layout)
+            layout = _delimited(layout, AS_FOUND if found is None else found.layout)
         if found is not None:
             layout = _sheet(found, layout)
             layout = _answers(found, layout)
@@ -41,26 +41,28 @@ def _is_asked(found: Inspection) -> bool:
     return uncertain or len(found.sheets) > 1 or bool(codes & {Code.UNANSWERABLE, Code.WORD_FOR_NOTHING})
 
 
-def _select(label: str, options: dict[Any, str], key: str) -> Any:
+def _select(label: str, options: dict[Any, str], key: str, found: Any = None) -> Any:
+    """One of the options, or None: as found, with what that is."""
+    as_found = f"{FOUND}: {options[found].lower()}" if found in options else FOUND
+    titles = {None: as_found, **options}
     return st.selectbox(
-        label, list(options), key=f"read_{key}", format_func=options.__getitem__, persist_state="session"
+        label, list(titles), key=f"read_{key}", format_func=titles.__getitem__, persist_state="session"
     )  # fmt: skip
 
 
 def _encoding(found: Inspection) -> Layout:
-    options: dict[Any, str] = {None: FOUND}
-    options |= {name: f"{name}: {words}" for name, words in found.encodings}
+    options: dict[Any, str] = {name: f"{name}: {words}" for name, words in found.encodings}
     return Layout(encoding=_select("Encoding, with words as it reads them", options, "encoding"))
 
 
-def _delimited(layout: Layout) -> Layout:
+def _delimited(layout: Layout, found: Layout) -> Layout:
     left, middle, right = st.columns(3, gap="small")
     with left:
-        delimiter = _select("Columns are split at", {None: FOUND, **_capital(DELIMITERS)}, "delimiter")
+        delimiter = _select("Columns are split at", _capital(DELIMITERS), "delimiter", found.delimiter)
     with middle:
-        quoting = _select("Quoting", {None: FOUND, **_capital(QUOTINGS)}, "quoting")
+        quoting = _select("Quoting", _capital(QUOTINGS), "quoting", found.quoting)
     with right:
-        header = _select("Header", HEADERS, "header")
+        header = _select("Header", HEADERS, "header", found.header)
     chosen = None if quoting is None else Quoting(quoting)
     return replace(layout, delimiter=delimiter, quoting=chosen, header=header)
 
@@ -74,8 +76,8 @@ def _sheet(found: Inspection, layout: Layout) -> Layout:
         return layout
     sheet = None
     if len(found.sheets) > 1:
-        sheet = _select("Sheet", {None: FOUND, **{name: name for name in found.sheets}}, "sheet")
-    return replace(layout, sheet=sheet, header=_select("Header", HEADERS, "header"))
+        sheet = _select("Sheet", {name: name for name in found.sheets}, "sheet")
+    return replace(layout, sheet=sheet, header=_select("Header", HEADERS, "header", found.layout.header))
 
 
 def _answers(found: Inspection, layout: Layout) -> Layout:
