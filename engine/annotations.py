@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.errors import DatasetError
-from engine.findings import Code, by_row, counted
+from engine.findings import Code, by_row, counted, listed
 from engine.records import Issue, Severity
 from engine.sheets import note
 
@@ -49,6 +49,13 @@ def read_export(rows: Sequence[Any], path: Path) -> Export | None:
     return None
 
 
+def _read_as(tool: str, tasks: Sequence[Any], used: set[str]) -> Issue:
+    """Which tool's export it is, and which of its fields are no columns."""
+    others = dict.fromkeys(key for task in tasks if isinstance(task, dict) for key in task if key not in used)
+    rest = f"; its own fields {listed(map(repr, others))} are not used" if others else ""
+    return note(Code.ANNOTATIONS, f"Read as a {tool} export: {counted(len(tasks), 'task')}{rest}.")
+
+
 def _annotations(task: Mapping[str, Any]) -> list[Any] | None:
     found = task.get("annotations", task.get("completions"))
     return found if isinstance(found, list) else None
@@ -67,7 +74,7 @@ def _label_studio(tasks: Sequence[Any], path: Path) -> Export:
         chosen = {taken[name]: verdict.answers.get(name) for name in questions}
         rows.append({**({"id": task["id"]} if "id" in task and "id" not in texts else {}), **texts, **chosen})
     counts = Counter(verdict.kind for verdict in verdicts)
-    said = note(Code.ANNOTATIONS, f"Read as a Label Studio export: {counted(len(rows), 'task')}.")
+    said = _read_as("Label Studio", tasks, {"id", "data", "annotations", "completions"})
     return Export(rows, (said, *_left_out(counts), *_disagreements(verdicts)))
 
 
@@ -88,9 +95,10 @@ def _verdict(task: Mapping[str, Any], path: Path) -> _Verdict:
 def _answers(annotation: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """What was chosen or written, by the name of the question; one choice as text, several as a list."""
     found: dict[str, list[Any]] = {}
-    for part in annotation["result"]:
+    parts = annotation["result"] if isinstance(annotation["result"], list) else []
+    for part in filter(_is_object, parts):
         kind, value = str(part.get("type", "")).lower(), part.get("value")
-        if kind in OTHER and "choices" not in (value or {}):
+        if kind in OTHER and not (isinstance(value, dict) and "choices" in value):
             raise DatasetError(f"{path.name} marks {OTHER[kind]}, which no task here learns. {WAY_OUT}.")
         if not isinstance(value, dict):
             continue
@@ -99,6 +107,10 @@ def _answers(annotation: Mapping[str, Any], path: Path) -> dict[str, Any]:
         flat = [" / ".join(map(str, item)) if isinstance(item, list) else item for item in items]
         found.setdefault(str(part.get("from_name", "label")), []).extend(flat)
     return {name: items[0] if len(items) == 1 else items for name, items in found.items()}
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
 
 
 def _left_out(counts: Mapping[str, int]) -> list[Issue]:
@@ -121,15 +133,17 @@ def _disagreements(verdicts: Sequence[_Verdict]) -> list[Issue]:
     )  # fmt: skip
 
 
-def _prodigy(tasks: Sequence[Any], path: Path) -> Export:
+def _prodigy(found: Sequence[Any], path: Path) -> Export:
+    tasks = [task for task in found if isinstance(task, dict)]
     if any(task.get("spans") and not task.get("accept") and "label" not in task for task in tasks):
         raise DatasetError(f"{path.name} marks spans of texts, which no task here learns. {WAY_OUT}.")
     labels = {str(task["label"]) for task in tasks if task.get("label") is not None}
     choices = any("accept" in task or "options" in task for task in tasks)
     yes_no = not choices and len(labels) == 1
-    rows = [_decided(task, choices, yes_no) for task in tasks]
+    rows = [_decided(task, choices, yes_no) if isinstance(task, dict) else task for task in found]
     counts = Counter(str(task.get("answer")) for task in tasks)
-    issues = [note(Code.ANNOTATIONS, f"Read as a Prodigy export: {counted(len(rows), 'task')}.")]
+    fields = {key for task in tasks for key in task} - PRODIGY_OWN
+    issues = [_read_as("Prodigy", tasks, fields | {"accept", "answer", "options"})]
     if yes_no:
         (label,) = labels
         text = f"Only {label!r} was asked for: accepted rows have this label, rejected ones 'not {label}'."
@@ -157,9 +171,12 @@ def _decided(task: Mapping[str, Any], choices: bool, yes_no: bool) -> dict[str, 
 
 def _chosen(task: Mapping[str, Any]) -> Any:
     """The accepted options: by id, or by their text where ids are only numbers."""
-    texts = {str(o.get("id")): o.get("text") for o in task.get("options") or [] if isinstance(o, dict)}
+    texts = {str(o.get("id")): o.get("text") for o in _listed(task.get("options")) if isinstance(o, dict)}
     numbered = bool(texts) and all(key.isdigit() for key in texts)
-    accepted = task.get("accept")
-    items = accepted if isinstance(accepted, list) else [accepted]
+    items = _listed(task.get("accept"))
     named = [texts.get(str(item), item) if numbered else item for item in items if item is not None]
     return (named[0] if len(named) == 1 else named) or None
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

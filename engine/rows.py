@@ -209,5 +209,5 @@ def _said(turn: Mapping[str, Any]) -> Any:
     called = calls if isinstance(calls, list) else [calls]
     functions = [call.get("function", call) if isinstance(call, Mapping) else call for call in called]
     return "\n".join(
-        [*([content] if content else []), *(json.dumps(f, ensure_ascii=False) for f in functions)]
+        [*([str(content)] if content else []), *(json.dumps(f, ensure_ascii=False) for f in functions)]
     )

@@ -471,6 +471,7 @@ def test_tasks_without_an_answer_are_set_aside_and_said(tmp_path: Path) -> None:
     assert [i.row for i in found.issues if i.code == "missing_target"] == [4, 5, 6]
     assert found.rows[3].targets == ("account",)
     said = " ".join(messages(found, "annotations"))
+    assert "Read as a Label Studio export: 24 tasks; its own fields 'predictions' are not used." in said
     assert "1 skipped by its annotator; 1 not annotated; 1 annotated in different ways" in said
     assert "The annotators of row 7 disagree" in said
 
@@ -1031,3 +1032,45 @@ def test_single_broken_lines_of_utf8_are_named(tmp_path: Path) -> None:
     assert table.encoding == "utf-8"
     assert table.records[0]["text"].startswith("Grüße")
     assert "1 line of the file are not UTF-8 like the others: 6" in messages(table, "broken_letters")[0]
+
+
+# Files that are nearly one of these
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths to everything inside a document."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    inner = [place for key, part in parts for place in places(part, (*path, key))]
+    return [path, *inner] if path else inner
+
+
+def damaged(document: Any, draw: random.Random) -> Any:
+    """The document with something else in one place."""
+    found = json.loads(json.dumps(document))
+    path = draw.choice(places(found))
+    inside = found
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = draw.choice((None, 1, "x", [], {}, [1], {"a": 1}, True, [[]], "[]", {"text": "y"}))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_damaged_exports_are_inspected_or_refused(tmp_path: Path, seed: int) -> None:
+    draw = random.Random(seed)
+    frame = pd.DataFrame(RECORDS[:6])
+    orients: tuple[Any, ...] = ("columns", "index", "split", "table", "values")
+    documents = [
+        [label_studio(i, "ab"[i % 2]) for i in range(6)],
+        [prodigy(i) for i in range(6)],
+        viewer(RECORDS[:6], 6),
+        {"data": [{"paragraphs": [{"context": text(i), "qas": [squad2(i)]} for i in range(6)]}]},
+        *(json.loads(frame.to_json(orient=orient)) for orient in orients),
+    ]
+
+    for document in documents:
+        path = written(tmp_path, json.dumps(damaged(damaged(document, draw), draw)), "a.json")
+        try:
+            dataset.inspect(path)
+        except DatasetError as error:
+            assert "\n" not in str(error)
