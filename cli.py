@@ -150,6 +150,10 @@ def tune(
     early_stopping: Annotated[
         bool, typer.Option("--early-stopping", help="Train the shortlist to 25 %, then only its best 2 on.")
     ] = False,
+    assistant_only_loss: Annotated[
+        bool,
+        typer.Option("--assistant-only-loss", help="Learn all answers of a conversation."),
+    ] = False,
     folds: Annotated[
         int | None, typer.Option(help="Score every config on all rows outside the test, in this many folds.")
     ] = None,
@@ -179,6 +183,7 @@ def tune(
         request = plans.PlanRequest(
             data, model, method, k=k, metric=metric, seed=seed, train_size=train_size,
             max_length=max_length, custom=own, folds=folds, early_shortlist=early_stopping,
+            assistant_only_loss=assistant_only_loss,
         )  # fmt: skip
         request = plans.with_starting_points(request)
         plan = plans.make(request)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
+from engine import prompts
 from engine.findings import ROWS_SHOWN, Code, by_row, counted, listed
 from engine.records import Issue, Role, Row, Severity
 
@@ -201,6 +202,18 @@ def truncation(dataset: Dataset, text: Encoder) -> Issue | None:
         f"{text.max_length:,} tokens that are read: the end of the text is cut off, {kept}."
     )
     return Issue(Severity.WARNING, Code.TRUNCATED, None, sentence)
+
+
+def several_answers(rows: Sequence[Row]) -> list[Issue]:
+    """Conversations of which only the last answer is learned unless a person asks for all."""
+    found = prompts.several_answers(rows)
+    if not found:
+        return []
+    text = (
+        f"{counted(found, 'conversation')} of {len(rows):,} have earlier answers of the assistant. Only the "
+        "last answer is learned, unless you choose to learn every answer (assistant_only_loss)."
+    )
+    return [Issue(Severity.INFO, Code.SEVERAL_ANSWERS, None, text)]
 
 
 def refused(dataset: Dataset, why: Mapping[int, str]) -> list[Issue]:

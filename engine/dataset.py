@@ -300,7 +300,7 @@ def _content_issues(
     if task is Task.CLASSIFICATION and rows:
         same = [normalized("\n".join(row.inputs.values())) for row in rows]
         issues += [*checks.labels(rows), *checks.conflicts(rows, same), *checks.unknown_labels(rows, test)]
-    return [*issues, *checks.personal_data(rows)]
+    return [*issues, *checks.several_answers(rows), *checks.personal_data(rows)]
 
 
 def _split(rows: Sequence[Row], test: Sequence[Row], task: Task, seed: int) -> dict[str, tuple[int, ...]]:

@@ -52,6 +52,7 @@ class Code(StrEnum):
     RENAMED_COLUMNS = "renamed_columns"  # columns without a name of their own
     REPEATED_HEADER = "repeated_header"  # the header comes again among the rows
     ROWS_UNDER_KEY = "rows_under_key"  # the rows are a list inside a JSON object
+    SEVERAL_ANSWERS = "several_answers"  # conversations have answers before the last
     SEVERAL_LABELS = "several_labels"  # a row has more than one label
     SHARED_WITH_TEST = "shared_with_test"  # a row is in the user's own test file too and is left out
     SHEETS = "sheets"  # a workbook has several sheets

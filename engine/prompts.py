@@ -169,6 +169,12 @@ def conversation(row: Row) -> list[Message]:
     return turns
 
 
+def several_answers(rows: Iterable[Row]) -> int:
+    """How many rows are conversations in which the assistant speaks before the last answer."""
+    talks = (conversation(row) for row in rows if Role.MESSAGES in row.inputs)
+    return sum(any(turn["role"] == "assistant" for turn in turns) for turns in talks)
+
+
 def _plain(row: Row, form: Form) -> str:
     """The row's own text after those of the examples, a blank line between them."""
     shown = [f"{_plain_row(example, form)} {example.targets[0]}" for example in form.examples]

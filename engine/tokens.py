@@ -44,9 +44,9 @@ class Tokenizer:
         offsets = {"offset_mapping": found.offsets} if return_offsets_mapping else {}
         return {"input_ids": found.ids, **offsets}
 
-    def decode(self, ids: list[int]) -> str:
+    def decode(self, ids: list[int], skip_special_tokens: bool = False) -> str:
         """The text of these tokens."""
-        return str(self._fast.decode(ids, skip_special_tokens=False))
+        return str(self._fast.decode(ids, skip_special_tokens=skip_special_tokens))
 
     def apply_chat_template(self, turns: Any, *, add_generation_prompt: bool, **values: Any) -> str:
         """The text that the model's template makes of the turns; raises jinja2's TemplateError."""

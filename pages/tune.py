@@ -31,12 +31,13 @@ with left:
             request = PlanRequest(
                 understood.dataset, model.id, method, name=options.name or understood.dataset.name,
                 metric=options.metric, seed=options.seed, train_size=options.train_size,
-                template=understood.template, time_cap_minutes=options.time_cap_minutes,
-                folds=options.folds, early_shortlist=options.early_shortlist,
+                template=understood.template, assistant_only_loss=options.assistant_only_loss,
+                time_cap_minutes=options.time_cap_minutes, folds=options.folds,
+                early_shortlist=options.early_shortlist,
             )  # fmt: skip
             plan = tune_configs.choose(request)
-            tune_rows.cut(
-                tune_cost.too_long(understood.dataset.id, understood.dataset, model, understood.template)
+            tune_rows.unread(
+                tune_cost.unread(understood.dataset.id, understood.dataset, model, understood.template)
             )
 
 with right, st.container(key="plan"):

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine import checks, encode, estimate, machine, models, settings
 from engine.dataset import Dataset
+from engine.encode import Encoder
 from engine.estimate import Estimate
 from engine.models import BaseModel
 from engine.records import Issue, Method, RunResult, RunSpec, Task
@@ -49,12 +50,23 @@ def memory(cost: Estimate) -> str:
     return f"about {words.size(cost.memory_bytes)} of {words.size(machine.memory().size)}"
 
 
-def too_long(data_id: str, data: Dataset, model: BaseModel, template: str | None) -> Issue | None:
-    """How many rows the model cannot read to their end; None: it reads all of them, or is not here yet."""
-    return _too_long(data_id, data, model, template) if models.is_here(model) else None
+def unread(data_id: str, data: Dataset, model: BaseModel, template: str | None) -> list[Issue]:
+    """What the model refuses of the rows or cannot read to its end; empty while it is not here."""
+    return _unread(data_id, data, model, template) if models.is_here(model) else []
 
 
 @st.cache_resource(max_entries=16, show_spinner="Counting tokens")
-def _too_long(data_id: str, _data: Dataset, model: BaseModel, template: str | None) -> Issue | None:
-    text = encode.of_rows(_data, model, Tokenizer(models.path(model)), template)
-    return checks.truncation(encode.readable(_data, text.tokenizer)[0], text)
+def _unread(data_id: str, _data: Dataset, model: BaseModel, template: str | None) -> list[Issue]:
+    text = reader(_data, model, template)
+    usable, refused = encode.readable(_data, text.tokenizer)
+    return [*checks.refused(_data, refused), *filter(None, [checks.truncation(usable, text)])]
+
+
+def reader(data: Dataset, model: BaseModel, template: str | None) -> Encoder:
+    """How a run of this model, which must be here, reads the rows."""
+    return encode.of_rows(data, model, _tokenizer(model.id), template)
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _tokenizer(model_id: str) -> Tokenizer:
+    return Tokenizer(models.path(models.get(model_id)))

@@ -12,7 +12,7 @@ from engine.models import BaseModel
 from engine.records import Method
 from jobs import plans
 from jobs.plans import Plan, PlanRequest
-from pages import tune_cost, tune_file, tune_model, words
+from pages import tune_cost, tune_file, words
 
 SAMPLE = "support_tickets.csv"
 REAL_ROWS = 100  # of the sample's training rows: what a small labelled file has
@@ -47,7 +47,7 @@ def offer() -> None:
 
 def _offers() -> list[Offer]:
     tiny = [model for model in models.registry() if model.embedded]
-    real = tune_model.first()
+    real = models.default()
     found = []
     if tiny:
         small = max(tiny, key=lambda model: model.parameters)

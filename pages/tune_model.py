@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine import estimate, evidence, grids, models, settings
-from engine.errors import ModelError
 from engine.estimate import Fit
 from engine.evidence import MethodEvidence
 from engine.models import BaseModel, Provenance
@@ -24,11 +23,11 @@ SOURCES = {
 
 
 def choose(task: Task | None) -> tuple[BaseModel, Method]:
-    """The model and method; unless changed the largest model that needs no download (see first)."""
+    """The model and method; unless changed the default one."""
     known = models.registry()
     ready = sorted((model for model in known if model.hub_id is None), key=lambda m: m.package is None)
-    if st.session_state.setdefault("model", first().id) not in [model.id for model in known]:
-        st.session_state.model = first().id  # an added model that was removed meanwhile
+    if st.session_state.setdefault("model", models.default().id) not in [model.id for model in known]:
+        st.session_state.model = models.default().id  # an added model that was removed meanwhile
     _cards(ready)
     of_hub = sorted((model for model in known if model.hub_id), key=lambda m: not _usable(m))
     chosen = models.get(st.session_state.model)
@@ -38,13 +37,10 @@ def choose(task: Task | None) -> tuple[BaseModel, Method]:
     return chosen, _method(chosen, task)
 
 
-def first() -> BaseModel:
-    """What is chosen at first: the largest model that comes in a package, or else with the product."""
-    known = [model for model in models.registry() if model.embedded or model.package is not None]
-    usable = [model for model in known if not models.obstacle(model)]
-    if not usable:
-        raise ModelError("No base model is here: restore the weights under models/.")
-    return max(usable, key=lambda model: model.parameters)
+def current() -> BaseModel:
+    """The chosen model, also before the cards are drawn."""
+    known = {model.id: model for model in models.registry()}
+    return known.get(st.session_state.get("model", ""), models.default())
 
 
 def download(model: BaseModel) -> str:

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from engine import crossval
+from engine import crossval, prompts
 from engine.dataset import Dataset
+from engine.findings import counted
 from engine.metrics import METRICS, TITLES
 from pages import tune_early
 
@@ -24,6 +25,7 @@ class Options(NamedTuple):
     time_cap_minutes: float | None
     folds: int | None
     early_shortlist: bool
+    assistant_only_loss: bool
     differences: tuple[str, ...]
 
 
@@ -51,6 +53,7 @@ def choose(data: Dataset) -> Options:
         )  # fmt: skip
         folds = _folds(data)
         early_shortlist = tune_early.switch(folds)
+        every_answer = _every_answer(data)
     changed = {
         f"metric {TITLES[metric]}": metric != metrics[0],
         f"{size:,} training rows": size != rows,
@@ -58,6 +61,7 @@ def choose(data: Dataset) -> Options:
         f"at most {cap} min a run": cap is not None,
         f"{folds} folds": folds is not None,
         "shortlist stops early": early_shortlist,
+        "all answers of a conversation": every_answer,
     }
     return Options(
         name or None,
@@ -67,8 +71,21 @@ def choose(data: Dataset) -> Options:
         cap,
         folds,
         early_shortlist,
+        every_answer,
         tuple(text for text, on in changed.items() if on),
     )
+
+
+def _every_answer(data: Dataset) -> bool:
+    """Whether conversations teach all answers of the assistant; only asked where some have several."""
+    several = prompts.several_answers(data.rows)
+    if not several:
+        return False
+    return bool(st.toggle(
+        "Learn every answer of a conversation", key="assistant_only_loss", persist_state="session",
+        help=f"{counted(several, 'conversation')} have earlier answers. Off: the last one alone is learned. "
+        "Scores are of the last answer either way.",
+    ))  # fmt: skip
 
 
 def _folds(data: Dataset) -> int | None:

@@ -8,12 +8,13 @@ from typing import Any
 
 import streamlit as st
 
-from engine import intervals, prompts
+from engine import intervals, models, prompts
 from engine.dataset import Dataset, Inspection
 from engine.findings import counted, listed
+from engine.models import BaseModel
 from engine.prompts import Form
-from engine.records import Issue, Role, Severity
-from pages import words
+from engine.records import Issue, Role, Row, Severity
+from pages import tune_cost, tune_model, words
 
 LOOKS = {
     Severity.ERROR: (":material/error:", "red"),
@@ -38,10 +39,10 @@ def checks(issues: Sequence[Issue]) -> None:
                 st.dataframe(rows, hide_index=True, height=min(250, 38 + 35 * len(rows)))
 
 
-def cut(issue: Issue | None) -> None:
-    """Rows that are longer than the model reads."""
-    if issue is not None:
-        st.warning(words.plain(issue.message))
+def unread(issues: Sequence[Issue]) -> None:
+    """Rows that the model refuses or cannot read to their end."""
+    if issues:
+        st.warning("  \n".join(words.plain(issue.message) for issue in issues))
 
 
 def first_rows(found: Inspection) -> None:
@@ -85,20 +86,47 @@ def _label_editor(labels: Sequence[str], scope: str) -> None:
 
 
 def _prompt(data: Dataset, scope: str) -> str | None:
-    default = prompts.default_template(data.task)
+    model = tune_model.current()
+    default = prompts.default_template(data.task, model.instructed)
     template = None
     if Role.MESSAGES not in data.roles:
         template = st.text_area(
-            "Template", default, key=f"template_{scope}", height=100, persist_state="session",
-            help="The words around your text. The embedded models were pre-trained with the one shown first.",
+            "Template", default, key=f"template_{model.instructed}_{scope}", height=140,
+            persist_state="session", help=_placeholders(data),
         )  # fmt: skip
-    number = st.number_input("Row", 1, len(data.rows), key="row_number", help="Counts the usable rows.")
-    if template is not None:
         prompts.check_template(template, data.task)
-    text = prompts.render(data.rows[number - 1], Form(data.task, template, data.labels))
-    st.html(f'<pre class="prompt">{escape(text.prompt)}<mark>{escape(text.completion)}</mark></pre>')
-    st.caption("The model reads all of it and learns to write the marked part: the loss covers only that.")
+    number = st.number_input("Row", 1, len(data.rows), key="row_number", help="Counts the usable rows.")
+    _show(data, data.rows[number - 1], model, template)
+    if template is not None and not prompts.lists_labels(Form(data.task, template, data.labels)):
+        _labels_left_out(data, template)
     return None if template == default else template
+
+
+def _placeholders(data: Dataset) -> str:
+    labels = " {labels} stands for the list of labels." if data.labels else ""
+    return f"The words around your text, which takes the place of the braces.{labels}"
+
+
+def _show(data: Dataset, row: Row, model: BaseModel, template: str | None) -> None:
+    """The exact text of a row, what is learned of it marked; as a chat once the model is here."""
+    here = models.is_here(model)
+    text = tune_cost.reader(data, model, template) if here else None
+    form = Form(data.task, template, data.labels)
+    read = prompts.render(row, form) if text is None else text.write(row)
+    parts, end = [], 0
+    for start, stop in read.turns:
+        parts += [escape(read.prompt[end:start]), f"<mark>{escape(read.prompt[start:stop])}</mark>"]
+        end = stop
+    parts += [escape(read.prompt[end:]), f"<mark>{escape(read.completion)}</mark>"]
+    st.html(f'<pre class="prompt">{"".join(parts)}</pre>')
+    size = "" if text is None else f"{text.shown(row)['tokens']:,} tokens. "
+    more = "" if here else f" The chat format of {model.shown} is added once it is on this machine."
+    st.caption(words.plain(f"{size}The model reads all of it and learns to write the marked part.{more}"))
+
+
+def _labels_left_out(data: Dataset, template: str) -> None:
+    if f"{{{prompts.LABELS}}}" in template:
+        st.caption(f"The list of {len(data.labels)} labels is left out: it would be most of a short prompt.")
 
 
 def _splits(data: Dataset) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 LABELS = ("red", "green", "blue")
 WORDS = ("apple", "leaf", "sky", "brick", "moss", "sea", "rose", "frog", "ink", "ember", "fern", "cloud")
@@ -26,16 +27,18 @@ def tiny_model(
     architecture: str = "Llama",
     shard: str = "50GB",
     dtype: str = "float32",
+    tokenizer: Any = None,
 ) -> Path:
-    """Write a random model with its own byte-level BPE into `folder`, laid out like the embedded models.
+    """Write a random model into `folder`, laid out like the embedded models.
 
-    `architecture`: Llama, Mistral, Qwen2 or Qwen3; `shard`: the most that one file of weights holds.
+    `architecture`: Llama, Mistral, Qwen2 or Qwen3; `shard`: the most that one file of weights holds;
+    `tokenizer`: a byte-level BPE of its own unless given.
     """
     import torch
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _tokenizer(context)
+    tokenizer = tokenizer or _tokenizer(context)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     config = getattr(transformers, f"{architecture}Config")(

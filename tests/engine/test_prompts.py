@@ -162,3 +162,9 @@ def test_a_chat_template_without_system_role_gets_its_text_in_the_first_turn() -
 def test_a_chat_template_that_refuses_a_row_names_it() -> None:
     with pytest.raises(DatasetError, match="refuses row 3: never"):
         prompts.render(TALK, Form(Task.GENERATION), tokenizer(STRICT))
+
+
+def test_conversations_with_several_answers_are_counted() -> None:
+    once = Row(4, {Role.MESSAGES: json.dumps([{"role": "user", "content": "Hi"}])}, ("Hello",))
+
+    assert prompts.several_answers([TALK, once, LABELLED]) == 1
