@@ -91,11 +91,12 @@ def check(
     built = dataset.build(file, task=task, roles=_roles(map), test_path=test, layout=layout)
     if model is not None or show:
         built, shown = _as_read(built, model, show)
+    usable_rows = len(built.rows) - (0 if test is None else len(built.splits["test"]))
     facts: dict[str, Any] = {
         "task": str(built.task),
         "roles": {str(role): column for role, column in built.roles.items()},
         "rows": built.total_rows,
-        "usable_rows": len(built.rows),
+        "usable_rows": usable_rows,
         "issues": [issue.to_dict() for issue in built.issues],
         "splits": {name: len(rows) for name, rows in built.splits.items()},
         "read_as": built.read_as,
@@ -106,7 +107,7 @@ def check(
         print_json(facts)
         return
     roles = ", ".join(f"{role} = {column}" for role, column in facts["roles"].items())
-    usable = f"{len(built.rows)} of {built.total_rows} rows usable"
+    usable = f"{usable_rows} of {built.total_rows} rows usable"
     out.print(f"{built.file_name}: {built.task}, {usable} ({roles})", markup=False)
     out.print(f"Read as {built.read_as}.", markup=False)
     out.print("Split: " + ", ".join(f"{count} {name}" for name, count in facts["splits"].items()))

@@ -41,6 +41,14 @@ def test_check_says_what_the_file_holds(colours: Path) -> None:
     assert all(set(issue) == {"severity", "code", "row", "message"} for issue in facts["issues"])
 
 
+def test_check_counts_the_rows_of_an_own_test_file_apart(colours: Path, tmp_path: Path) -> None:
+    own = write_jsonl(tmp_path / "test.jsonl", [{"text": f"a new {LABELS[0]} thing", "label": LABELS[0]}])
+
+    facts = json.loads(run("check", colours, "--test", own, "--json").stdout)
+
+    assert (facts["rows"], facts["usable_rows"], facts["splits"]["test"]) == (120, 120, 1)
+
+
 def test_check_reads_a_file_as_it_is_told_to(tmp_path: Path) -> None:
     draw = random.Random(0)
     rows = [f"{' '.join(draw.sample(WORDS, 8))}~{i % 2}" for i in range(40)]
