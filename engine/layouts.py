@@ -23,8 +23,10 @@ def described(table: Table) -> str:
     parts = [{"fasttext": "fastText"}.get(table.format, table.format.upper())]
     if layout.sheet is not None:
         parts.append(f"sheet {layout.sheet!r}")
-    if layout.delimiter in DELIMITERS:
-        parts.append(f"split at: {DELIMITERS[layout.delimiter]}")
+    if layout.delimiter is not None and len(table.columns) > 1:
+        parts.append(f"split at: {DELIMITERS.get(layout.delimiter, repr(layout.delimiter))}")
+    elif layout.delimiter is not None:
+        parts.append("one column")
     if layout.delimiter is not None and layout.quoting is not None:
         parts.append(QUOTINGS[layout.quoting])
     if layout.header is not None:

@@ -60,8 +60,9 @@ def test_check_reads_a_file_as_it_is_told_to(tmp_path: Path) -> None:
     )
 
     assert found.returncode == 0, found.stderr
-    assert "classification, 40 of 40 rows usable (source = words, target = label_id)" in found.stdout
-    assert "header in the first row, UTF-8" in found.stdout
+    said = " ".join(found.stdout.split())
+    assert "classification, 40 of 40 rows usable (source = words, target = label_id)" in said
+    assert "split at: '~', quotation marks belong to the texts, header in the first row, UTF-8" in said
 
 
 @pytest.mark.parametrize(
