@@ -113,6 +113,7 @@ SMOLLM2 = BaseModel(
     chat_format="ChatML",
     shape=Shape(layers=30, width=576, inner=1536, key_value_width=192),
     shortlist=Provenance.NONE,
+    instructed=False,  # measured: bare prompts teach it better (docs/prompts.md)
 )
 PACKAGED = (SMOLLM2,)
 
