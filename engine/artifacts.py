@@ -221,6 +221,14 @@ class Artifacts:
         """Remove the request with its files."""
         self._remove(self._prediction(request))
 
+    def write_promise(self, study: str, values: Mapping[str, Any]) -> None:
+        """Create or replace what was promised of a study before its launch."""
+        self._write_json(f"{self._study(study)}/promise.json", values)
+
+    def read_promise(self, study: str) -> dict[str, Any] | None:
+        """None: nothing was promised."""
+        return self._read_json(f"{self._study(study)}/promise.json")
+
     def write_judging(self, study: str, judging: str, values: Mapping[str, Any]) -> None:
         """Keep what a judge said of two runs of a study; goes with the study."""
         self._write_json(self._judging(study, judging), values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -215,13 +215,22 @@ def encoder(form: Form, tokenizer: Any, train_rows: Sequence[Row], max_length: i
     Without `max_length` a row may be as long as the model's context.
     """
     limit = min(max_length or _context(tokenizer), _context(tokenizer))
-    labelled = form.task is Task.CLASSIFICATION and form.labels
-    answers = form.labels if labelled else [row.targets[0] for row in train_rows]
-    lengths = sorted(_count(" " + answer, tokenizer) for answer in answers)
-    room = (lengths[-1] if labelled else _usual(lengths)) + 2  # the end mark, and a space of its own
+    answers = _answers(form, train_rows)
+    room = answer_room(form, train_rows, lambda text: _count(text, tokenizer))
     one_line = not any("\n" in answer.strip() for answer in answers)
     most = max(1, limit - limit // PROMPT_SHARE)
     return Encoder(form, tokenizer, limit, min(room, most), one_line, _ends(tokenizer))
+
+
+def answer_room(form: Form, train_rows: Sequence[Row], count: Callable[[str], int]) -> int:
+    """The most tokens of a generated answer, as `count` counts a text: the end mark and a space included."""
+    lengths = sorted(count(" " + answer) for answer in _answers(form, train_rows))
+    return (lengths[-1] if form.task is Task.CLASSIFICATION and form.labels else _usual(lengths)) + 2
+
+
+def _answers(form: Form, train_rows: Sequence[Row]) -> Sequence[str]:
+    labelled = form.task is Task.CLASSIFICATION and form.labels
+    return form.labels if labelled else [row.targets[0] for row in train_rows]
 
 
 def _usual(lengths: Sequence[int]) -> int:

@@ -41,14 +41,15 @@ def computes_in_bfloat16(parameters: int = 0) -> bool:
     return found == processor.AMX or (found == processor.BF16 and parameters >= BFLOAT16_FROM)
 
 
-def computing(parameters: int) -> dict[str, str]:
-    """Device, processor (without a GPU) and number format of a run, on which its last digits depend."""
+def computing(parameters: int) -> dict[str, str | int]:
+    """Device, threads, processor (without a GPU) and number format: a run's last digits depend on them."""
     import torch
 
     gpu = torch.cuda.is_available()
     name = torch.cuda.get_device_name(device()) if gpu else f"CPU, {torch.get_num_threads()} threads"
     return {
         "device": name,
+        "threads": torch.get_num_threads(),
         **({} if gpu else {"processor": processor.instruction_set()}),
         "number_format": "bfloat16 autocast" if computes_in_bfloat16(parameters) else "float32",
     }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 BASELINE, AVX2, AVX512, BF16, AMX = ORDER = ("x86_64", "avx2", "avx512", "avx512_bf16", "avx512_amx")
@@ -24,6 +27,7 @@ LIMITS = {  # oneDNN's names without those that allow everything here ("CPU Disp
     "avx10_2_512": BF16,
 }
 OF_TORCH = {"DEFAULT": BASELINE, "AVX2": AVX2}
+FLAGS = {"avx512_f": "avx512f"}  # Linux's word where it is not torch's
 
 
 def instruction_set() -> str:
@@ -33,9 +37,39 @@ def instruction_set() -> str:
     """
     import torch
 
-    # oneDNN takes its variable's older name too, and the case of its value does not matter.
-    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
-    return allowed(torch.cpu.get_capabilities(), torch.backends.cpu.get_cpu_capability(), limit)
+    return allowed(torch.cpu.get_capabilities(), torch.backends.cpu.get_cpu_capability(), _limit())
+
+
+def allowed_here() -> str:
+    """instruction_set() without torch, which the web process must not load, from what Linux says."""
+    facts = _facts()
+    flags = facts.get("flags", "").split()
+    can: dict[str, object] = {need: FLAGS.get(need, need) in flags for need in NEEDS.values()}
+    can["architecture"] = platform.machine()
+    return allowed(can, os.environ.get("ATEN_CPU_CAPABILITY", "").upper(), _limit())
+
+
+def name() -> str:
+    """What the processor calls itself, with what tells its generations apart."""
+    facts = _facts()
+    known = (facts.get(word) for word in ("model name", "model", "stepping"))
+    return " ".join(word for word in known if word) or platform.processor() or platform.machine()
+
+
+@cache
+def _facts() -> dict[str, str]:
+    """Of the first core; nothing where the system does not tell."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n", 1)[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {word.strip(): value.strip() for word, _, value in pairs}
+
+
+def _limit() -> str:
+    """oneDNN takes its variable's older name too, and the case of its value does not matter."""
+    return os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or ""
 
 
 def allowed(can: Mapping[str, object], of_torch: str, limit: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from engine.errors import ModelError
 
 MOST_LAYERS = 1000
+MOST_VOCABULARY = 200_000  # what more seems to be is counted twice: an output layer with weights of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,18 @@ class Shape:
     inner: int
     key_value_width: int
     query_width: int | None = None
+
+    @property
+    def layer_parameters(self) -> int:
+        """Weights of all layers' matrices."""
+        query = self.query_width or self.width
+        attention = 2 * self.width * query + 2 * self.width * self.key_value_width
+        return self.layers * (attention + 3 * self.width * self.inner)
+
+    def vocabulary(self, parameters: int) -> int:
+        """Tokens of a model with so many weights in all: what its layers do not hold is embeddings."""
+        seeming = max(0, parameters - self.layer_parameters) // self.width
+        return seeming if seeming <= MOST_VOCABULARY else seeming // 2
 
     def adapter_parameters(self, rank: int) -> int:
         """Weights that LoRA adds to q, k, v, o, gate, up and down: rank x (in + out) for each matrix."""

@@ -71,7 +71,7 @@ def run(
         test=chosen.get("test"),
         seconds=job.seconds,
         metrics=scored.metrics,
-        facts={**job.facts, "dev_loss": scored.dev_loss, "answers_by": scored.answers_by},
+        facts={**job.facts, **job.cpu, "dev_loss": scored.dev_loss, "answers_by": scored.answers_by},
     )
 
 
@@ -94,6 +94,7 @@ class _Job:
     stop: Callable[[], StopMode | None]
     checkpoint: Path | None = None
     began: float = field(default_factory=time.monotonic)
+    cpu_began: float = field(default_factory=time.process_time)
     waited: float = 0.0
     earlier_seconds: float = 0.0
     identity: dict[str, Any] = field(default_factory=dict)
@@ -104,6 +105,11 @@ class _Job:
     def seconds(self) -> float:
         """Of the whole run, without the time in which it waited: the grid stands still while a study runs."""
         return self.earlier_seconds + time.monotonic() - self.began - self.waited
+
+    @property
+    def cpu(self) -> dict[str, float]:
+        """What this process had of the processors: how busy the machine was plays no part."""
+        return {} if self.earlier_seconds else {"cpu_seconds": time.process_time() - self.cpu_began}
 
     def asked_to_stop(self) -> StopMode | None:
         began = time.monotonic()

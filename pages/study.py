@@ -7,7 +7,7 @@ import streamlit as st
 from engine import figures, rivals
 from engine.records import Event
 from engine.verdict import Summary
-from jobs import views
+from jobs import promises, views
 from jobs.views import RunView, StudyView
 from pages import live, study_actions, study_runs, study_sections, study_seeds, words
 
@@ -57,6 +57,8 @@ def _head(view: StudyView) -> None:
         with st.container(border=True, key="verdict"):
             st.markdown(f"#### {words.plain(first)}")
             st.markdown(words.plain(rest))
+            if (kept := promises.told(view)) is not None:
+                st.caption(f"Promised {words.span(kept.low, kept.high)}, took {words.duration(kept.took)}.")
         study_seeds.offer(view)
         return
     if (problem := live.problem()) is not None:

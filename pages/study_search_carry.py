@@ -10,7 +10,7 @@ from engine.records import RunKind, Study
 from engine.transfer import RateFactor
 from jobs import transfer as carrying
 from jobs.plans import Plan
-from pages import live, problems, study_search_cost, tune_early, tune_model, words
+from pages import live, problems, study_search_cost, tune_cost, tune_early, tune_model, words
 
 
 def offer(study: Study) -> None:
@@ -58,12 +58,12 @@ def _plan(study: Study, plan: Plan) -> None:
         words.plain(f"{plan.study.note} A guess: all are trained for a short while, and the best go on.")
     )
     data = study_search_cost.dataset(study.dataset)
-    cost = tune_early.seconds(plan, data)
+    cost = tune_early.cost(plan, data)
     fetched = tune_model.download(plan.model)
     if fetched != "nothing":
         st.caption(words.plain(f"The first run downloads {fetched}."))
     configs = counted(len(carried), "config")
-    label = f"Train {configs} on {plan.model.id} as a new study, about {words.duration(cost)}"
+    label = f"Train {configs} on {plan.model.id} as a new study, {tune_cost.time(cost)}"
     if st.button(words.plain(label), key="search_carry_start", disabled=live.problem() is not None):
         started = carrying.start(plan)
         st.switch_page("studies.py", query_params={"study": started.study})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
-from engine import grids, halving, pruning_risk, settings
+from engine import grids, halving, pruning_risk
 from engine.dataset import Dataset
+from engine.estimate import Estimate
 from engine.halving import Saving
-from jobs import stack
 from jobs.plans import Plan
 from pages import tune_cost, words
 
@@ -48,11 +50,13 @@ def saving(plan: Plan, data: Dataset) -> Saving | None:
     )
 
 
-def seconds(plan: Plan, data: Dataset) -> float:
-    """The plan's wall clock, less what early stopping is expected to save."""
-    cost, found = tune_cost.of_runs(plan.specs, data), saving(plan, data)
-    saved = 0.0 if found is None or found.seconds is None else found.seconds
-    return cost.seconds - saved / max(1, stack.worker_count(settings.current()))
+def cost(plan: Plan, data: Dataset) -> Estimate:
+    """What the plan takes, less the time that early stopping is expected to save."""
+    whole, found = tune_cost.of_runs(plan.specs, data), saving(plan, data)
+    if found is None or found.seconds is None:
+        return whole
+    left = max(0.0, 1 - found.seconds / tune_cost.crew().workers / whole.seconds)
+    return replace(whole, seconds=left * whole.seconds, low=left * whole.low, high=left * whole.high)
 
 
 @st.cache_data(max_entries=16, show_spinner=False)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import streamlit as st
 
 from engine import estimate, evidence, grids, models, settings
-from engine.estimate import Fit
 from engine.evidence import MethodEvidence
+from engine.footprint import Fit, fit
 from engine.models import BaseModel, Provenance
 from engine.records import Method, Task
 from pages import words
@@ -59,7 +59,7 @@ def _cards(shown: Sequence[BaseModel]) -> None:
 
 
 def _card(model: BaseModel, chosen: bool) -> None:
-    fits = [method for method in model.methods if estimate.fit(model, method).fits]
+    fits = [method for method in model.methods if fit(model, method).fits]
     with st.container(border=True, key=f"card_{model.id}", height="stretch"):
         st.markdown(f"**{words.plain(model.shown)}**")
         lines = (
@@ -80,7 +80,7 @@ def _card(model: BaseModel, chosen: bool) -> None:
 
 def _usable(model: BaseModel) -> bool:
     """Whether it can be chosen; workers behind a Redis elsewhere may have more memory than this machine."""
-    fits = any(estimate.fit(model, method).fits for method in model.methods)
+    fits = any(fit(model, method).fits for method in model.methods)
     return (
         model.launchable and not models.obstacle(model) and (fits or settings.current().redis_url is not None)
     )
@@ -91,11 +91,11 @@ def _fitting(model: BaseModel, fits: Sequence[Method]) -> str:
     if not model.launchable:
         return "Not trainable here: its revision is not pinned"
     if len(fits) == len(model.methods):
-        return f"Fits {_where(estimate.fit(model, fits[0]))}"
-    short = estimate.fit(model, next(method for method in model.methods if method not in fits))
+        return f"Fits {_where(fit(model, fits[0]))}"
+    short = fit(model, next(method for method in model.methods if method not in fits))
     if fits:
         return f"{words.method(fits[0])} fits {_where(short)}, {_too_much(model, short)}"
-    short = min((estimate.fit(model, method) for method in model.methods), key=lambda fit: fit.needed)
+    short = min((fit(model, method) for method in model.methods), key=lambda found: found.needed)
     return f"Does not fit: it needs about {words.size(short.needed)}, more than {_where(short)}"
 
 
@@ -103,9 +103,9 @@ def _too_much(model: BaseModel, short: Fit) -> str:
     return f"full fine-tuning needs about {words.size(short.needed)}"
 
 
-def _where(fit: Fit) -> str:
-    owner = "the GPU's" if fit.memory.of_gpu else "this machine's"
-    return f"{owner} {words.size(fit.memory.size)}"
+def _where(found: Fit) -> str:
+    owner = "the GPU's" if found.memory.of_gpu else "this machine's"
+    return f"{owner} {words.size(found.memory.size)}"
 
 
 def _speaks(model: BaseModel) -> str:
@@ -147,11 +147,11 @@ def _method(model: BaseModel, task: Task | None) -> Method:
         persist_state="session", format_func=words.method,
         help="LoRA trains a small addition to the weights, full fine-tuning all of them.",
     )  # fmt: skip
-    needs = estimate.fit(model, Method(method))
+    needs = fit(model, Method(method))
     if not needs.fits:
         st.warning(words.plain(
             f"{words.method(Method(method))} of {model.id} needs about {words.size(needs.needed)}, more than "
-            f"{_where(needs)}: the runs will most likely fail. Choose a smaller model or another method."
+            f"{_where(needs)}. Choose a smaller model or another method."
         ))  # fmt: skip
     found = None if task is None else _methods(grids.current(), model.id, task)
     if found is not None:

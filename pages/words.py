@@ -53,6 +53,15 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
 
 
+def span(low: float, high: float) -> str:
+    """Two times as one: '9 to 14 min'; one number where both would read alike."""
+    first, second = duration(low), duration(high)
+    if first == second:
+        return first
+    number, _, unit = first.partition(" ")
+    return f"{number} to {second}" if second.endswith(f" {unit}") else f"{first} to {second}"
+
+
 def size(count: float) -> str:
     """Bytes as kB, MB or GB."""
     if count < 1e6:

@@ -7,18 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from engine import dataset, estimate, grids, machine, models, space
+from engine import catalogue, dataset, estimate, grids, machine, models, processor, settings, space, speed
 from engine.dataset import Dataset
-from engine.estimate import Pace, Work, estimate_run, estimate_study, pace
+from engine.estimate import Crew, Pace, estimate_study, pace, seconds_of_run, side_by_side
 from engine.machine import Memory
 from engine.models import HUB_MODELS, BaseModel, Provenance, Shape
-from engine.records import Method, RunKind, RunResult, RunSpec, RunStatus, Score, Task
+from engine.records import Config, Method, RunKind, RunResult, RunSpec, RunStatus, Score, Task
+from engine.speed import Rates, Speed
+from engine.workload import Work
 from tests.engine.gridfiles import MODEL, publish
 from tests.tiny import tiny_classification, tiny_model, write_jsonl
 
 TINY = BaseModel(MODEL, 3_672_320, 512, "Apache-2.0", Shape(4, 256, 512, 256), Provenance.NONE, folder=MODEL)
-WORK = Work(train_rows=100, eval_rows=400, tokens_per_row=200)
-SPEED = Pace(tokens_per_second=5000, rows_per_second=40, basis="measured")
+WORK = Work(100, 200, 200, shared=0, prompt=180, answer=20, room=30, longest=260, lossy_rows=200)
+RATES = Rates(1e11, 1e11, 1e11)
+SPEED = Speed("one", "avx512", RATES, None, 0.0, measured=True)
+RATE = {"tuned": 40.0, "bare": 20.0, "examples": 10.0}
+PACE = Pace(SPEED, "measured", (1, 1), tokens_per_second=5000, rows_per_second=RATE)
+SPLITS: dict[str, tuple[int, ...]] = {"train": (), "dev": (), "test": ()}
+DATA = Dataset("d", "d", "d.jsonl", Task.QA, {}, (), (), SPLITS, (), 0, False, 0)
+LOADS = 1 + estimate.LOADING * TINY.parameters
 
 
 @pytest.fixture(autouse=True)
@@ -39,31 +47,88 @@ def earlier_run() -> RunResult:
 
 
 def test_a_training_takes_its_tokens_and_then_its_scoring() -> None:
-    found = estimate_run(TINY, spec_of(), WORK, SPEED)
+    found = seconds_of_run(TINY, spec_of(), WORK, PACE)
 
-    assert found.seconds == pytest.approx(1 + 3 * 100 * 200 / 5000 + 400 / 40)
-
-
-def test_an_untuned_classifier_is_scored_in_two_ways() -> None:
-    base = spec_of(RunKind.BASE)
-
-    assert estimate_run(TINY, base, WORK, SPEED).seconds == 11
-    assert estimate_run(TINY, replace(base, task=Task.CLASSIFICATION), WORK, SPEED).seconds == 21
+    assert found == pytest.approx(LOADS + 3 * 100 * 200 / 5000 + 400 / 40)
 
 
-def test_rows_behind_examples_take_longer_to_score() -> None:
-    assert estimate_run(TINY, spec_of(RunKind.FEW_SHOT), WORK, SPEED).seconds == pytest.approx(1 + 1.4 * 10)
+@pytest.mark.parametrize(("kind", "seconds"), [(RunKind.BASE, 20), (RunKind.FEW_SHOT, 40)])
+def test_untuned_models_have_a_pace_of_their_own(kind: RunKind, seconds: float) -> None:
+    assert seconds_of_run(TINY, spec_of(kind), WORK, PACE) == pytest.approx(LOADS + seconds)
 
 
 def test_a_baseline_takes_about_a_second() -> None:
-    assert estimate_run(TINY, spec_of(RunKind.BASELINE), WORK, SPEED).seconds == 1
+    assert seconds_of_run(TINY, spec_of(RunKind.BASELINE), WORK, PACE) == 1
+
+
+def test_where_nothing_was_measured_each_piece_follows_from_the_processor() -> None:
+    real = catalogue.SMOLLM2
+    lora = replace(spec_of(model=real.id), config=Config(1e-3, 2, 8, lora_r=16, lora_alpha=32))
+
+    slow, fast = (
+        seconds_of_run(real, lora, WORK, Pace(replace(SPEED, float32=rates), "", (1, 1)))
+        for rates in (RATES, Rates(2e11, 2e11, 2e11))
+    )
+
+    a_token = 4 * real.shape.layer_parameters
+    assert slow > 2 * 100 * 200 * a_token / 1e11
+    assert 0.5 < fast / slow < 0.7
+
+
+def test_longer_answers_more_labels_and_examples_each_take_longer() -> None:
+    real, pace_of = catalogue.SMOLLM2, Pace(SPEED, "", (1, 1))
+    bare, shown = (spec_of(kind, model=real.id) for kind in (RunKind.BASE, RunKind.FEW_SHOT))
+
+    def seconds(spec: RunSpec, **changes: object) -> float:
+        return seconds_of_run(real, spec, replace(WORK, **changes), pace_of)  # type: ignore[arg-type]
+
+    assert seconds(bare, room=60) > 1.1 * seconds(bare)
+    assert seconds(bare, labels=(3, 3, 4)) > seconds(bare)
+    assert seconds(shown, examples=400.0) > seconds(shown)
+
+
+def test_a_prompt_that_all_rows_share_is_read_once() -> None:
+    real, pace_of = catalogue.SMOLLM2, Pace(SPEED, "", (1, 1))
+    base = spec_of(RunKind.BASE, model=real.id)
+
+    apart, shared = (
+        seconds_of_run(real, base, replace(WORK, shared=s, prompt=180 - s), pace_of) for s in (0, 120)
+    )
+
+    assert shared < 0.7 * apart
+
+
+def test_runs_side_by_side_take_as_long_as_the_busiest_worker() -> None:
+    assert side_by_side([5, 1, 1, 1], 2) == 5
+    assert side_by_side([5, 1, 1, 1], 1) == 8
+    assert side_by_side([], 2) == 0
 
 
 def test_runs_of_this_machine_beat_any_other_evidence() -> None:
-    found = pace(TINY, Method.FULL, Task.QA, [earlier_run()])
+    found = pace(TINY, Method.FULL, DATA, [earlier_run()])
 
-    assert (found.tokens_per_second, found.rows_per_second) == (8000, 20)
+    assert (found.tokens_per_second, found.rows_per_second["tuned"]) == (8000, 20)
     assert found.basis == "Measured in 1 earlier runs on this machine."
+
+
+def test_a_run_on_a_busy_machine_counts_by_the_processor_time_that_it_had() -> None:
+    alone = earlier_run()
+    busy = replace(
+        alone, facts={**alone.facts, "device": "CPU, 1 threads", "threads": 1, "cpu_seconds": 21.0 / 2}
+    )
+
+    found = pace(TINY, Method.FULL, DATA, [busy])
+
+    assert found.tokens_per_second == 16_000
+    assert found.rows_per_second["tuned"] > 2 * 20
+
+
+def test_scoring_of_a_real_llm_is_taken_from_runs_on_the_same_rows_only() -> None:
+    real, other = catalogue.SMOLLM2, earlier_run()
+    same = replace(other, facts={**other.facts, "dataset": DATA.id})
+
+    assert not pace(real, Method.FULL, DATA, [other]).rows_per_second
+    assert pace(real, Method.FULL, DATA, [same]).rows_per_second["tuned"] == 20
 
 
 def test_without_them_the_grid_is_scaled_by_the_speed_of_the_machines(
@@ -76,9 +141,9 @@ def test_without_them_the_grid_is_scaled_by_the_speed_of_the_machines(
     (folder / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setattr(estimate, "machine_speed", lambda: 2e9)
 
-    found = pace(TINY, Method.FULL, Task.QA)
+    found = pace(TINY, Method.FULL, DATA)
 
-    assert (found.tokens_per_second, found.rows_per_second) == (2000, 10)
+    assert (found.tokens_per_second, found.rows_per_second["tuned"]) == (2000, 10)
     assert "scaled to this machine (2.0 times as fast)" in found.basis
 
 
@@ -92,47 +157,43 @@ def test_a_grid_of_two_models_has_a_pace_for_each(tmp_path: Path, monkeypatch: p
     (folder / "manifest.json").write_text(json.dumps(manifest))
     monkeypatch.setattr(estimate, "machine_speed", lambda: 1e9)
 
-    assert pace(TINY, Method.FULL, Task.QA).tokens_per_second == 1000.0
+    assert pace(TINY, Method.FULL, DATA).tokens_per_second == 1000.0
 
 
-def test_with_no_evidence_at_all_it_is_called_a_guess() -> None:
-    assert pace(TINY, Method.LORA, Task.QA).basis.startswith("A guess")
+def test_with_no_evidence_at_all_it_is_called_a_guess_with_a_wide_range() -> None:
+    found = pace(TINY, Method.LORA, DATA)
+
+    assert "a guess" in found.basis
+    assert found.spread == (0.6, 1.7)
 
 
-@pytest.mark.parametrize(("method", "low", "high"), [(Method.FULL, 128, 132), (Method.LORA, 16, 20)])
-def test_an_8b_model_needs_16_bytes_a_weight_in_full_and_2_with_lora(
-    method: Method, low: float, high: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "memory", lambda: Memory(80 * 10**9, of_gpu=True))
+def test_the_measured_speed_of_the_processor_narrows_the_range() -> None:
+    kept = replace(speed.of_table(processor.allowed_here()), measured=True)
+    settings.current().home.mkdir(parents=True, exist_ok=True)
+    speed.keep(settings.current().home, kept)
 
-    found = estimate_run(HUB_MODELS[0], spec_of(method=method, model=HUB_MODELS[0].id), WORK, SPEED)
+    found = pace(TINY, Method.LORA, DATA)
 
-    assert low < found.memory_bytes / 1e9 < high
+    assert found.speed == kept
+    assert found.spread == (0.8, 1.3)
 
 
 def test_a_guess_knows_whether_there_is_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = pace(HUB_MODELS[0], Method.LORA, Task.QA).tokens_per_second
+    large, size = HUB_MODELS[0], spec_of(method=Method.LORA, model=HUB_MODELS[0].id)
+    slow = seconds_of_run(large, size, WORK, pace(large, Method.LORA, DATA))
     monkeypatch.setattr(machine, "memory", lambda: Memory(80 * 10**9, of_gpu=True))
 
-    assert pace(HUB_MODELS[0], Method.LORA, Task.QA).tokens_per_second > 1000 * slow
+    assert seconds_of_run(large, size, WORK, pace(large, Method.LORA, DATA)) < slow / 10
 
 
-def test_without_a_gpu_the_base_of_lora_stays_in_full_precision() -> None:
-    model = HUB_MODELS[0]
+def test_smollm2_on_a_hundred_short_rows_takes_minutes() -> None:
+    real, size = catalogue.SMOLLM2, replace(WORK, prompt=50, answer=10, room=15)
+    config = Config(1e-3, 5, 8, lora_r=16, lora_alpha=32)
+    spec = replace(spec_of(model=real.id), config=config)
 
-    of_gpu, of_machine = (
-        estimate.fit(model, Method.LORA, Memory(32 * 10**9, on_gpu)) for on_gpu in (True, False)
-    )
-
-    assert of_gpu.fits
-    assert not of_machine.fits
-    assert of_machine.needed - of_gpu.needed > 2 * model.parameters
-
-
-def test_tokens_of_a_model_that_is_not_here_are_guessed_from_the_letters(tmp_path: Path) -> None:
-    data = dataset.build(write_jsonl(tmp_path / "rows.jsonl", tiny_classification(60)))
-
-    assert 5 < estimate.tokens_per_row(data, HUB_MODELS[0]) < 20
+    for kind in speed.TABLE:
+        seconds = seconds_of_run(real, spec, size, Pace(speed.of_table(kind), "", (1, 1)))
+        assert 60 < seconds < 3600, kind
 
 
 def test_a_study_adds_up_its_runs_and_needs_the_memory_of_the_largest(
@@ -148,4 +209,5 @@ def test_a_study_adds_up_its_runs_and_needs_the_memory_of_the_largest(
 
     assert both.seconds == pytest.approx(one.seconds + other.seconds)
     assert both.memory_bytes == max(one.memory_bytes, other.memory_bytes)
-    assert estimate_study([default, base], data, [earlier_run()], workers=2).seconds < both.seconds
+    assert both.low < both.seconds < both.high
+    assert estimate_study([default, base], data, [earlier_run()], Crew(2)).seconds < both.seconds

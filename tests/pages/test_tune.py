@@ -59,8 +59,8 @@ def test_folds_say_what_they_cost_as_soon_as_they_are_chosen(tickets: AppTest) -
 
 
 def seconds(label: str) -> float:
-    """The time that a launch button says: 'Train 3 configs and the default, about 2 min'."""
-    number, unit = label.replace("\\", "").rpartition("about ")[2].split()
+    """The most that a launch button says: 'Train 3 configs and the default, about 2 to 3 min'."""
+    number, unit = label.replace("\\", "").rpartition("about ")[2].split()[-2:]
     return float(number) * {"s": 1, "min": 60, "h": 3600}[unit]
 
 

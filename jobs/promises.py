@@ -1,0 +1,59 @@
+"""What a study was promised to take when it was launched, beside what it took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine import settings
+from engine.artifacts import Artifacts
+from engine.estimate import Estimate
+from engine.records import RunStatus
+from jobs import tasks
+from jobs.views import RunView, StudyView
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Seconds from the first run's start to the last one's end, promised (from, to) and taken."""
+
+    low: float
+    high: float
+    took: float
+
+
+def keep(study: str, cost: Estimate, runs: Sequence[str]) -> None:
+    """Write the promise for these runs of a study that is about to be launched."""
+    promised = {
+        "low": cost.low,
+        "seconds": cost.seconds,
+        "high": cost.high,
+        "memory_bytes": cost.memory_bytes,
+        "basis": cost.basis,
+        "runs": list(runs),
+    }
+    _files().write_promise(study, promised)
+
+
+def told(view: StudyView) -> Kept | None:
+    """Promised against taken; None without a promise, and where a run was stopped, failed or run again."""
+    promised = _files().read_promise(view.study.study)
+    if promised is None:
+        return None
+    runs = [run for run in view.runs if run.spec.run in promised["runs"]]
+    whole = all(run.status is RunStatus.FINISHED and run.attempt == 1 for run in runs)
+    times = [time for run in runs for time in _times(run)] if whole else []
+    if not times:
+        return None
+    return Kept(float(promised["low"]), float(promised["high"]), max(times) - min(times))
+
+
+def _times(run: RunView) -> list[float]:
+    """Of the first and the last event of a run."""
+    assert run.attempt is not None
+    events = _files().events(run.spec.run, run.attempt)
+    return [events[0].time, events[-1].time] if events else []
+
+
+def _files() -> Artifacts:
+    return tasks.artifacts(settings.current())
