@@ -252,7 +252,7 @@ def _share(result: RunResult) -> float:
     facts, seconds = result.facts, result.seconds
     if not seconds or "cpu_seconds" not in facts or not str(facts.get("device", "")).startswith("CPU"):
         return 1.0
-    could = seconds * float(facts.get("threads", 1)) ** THREADS_GAIN
+    could = float(seconds * facts.get("threads", 1) ** THREADS_GAIN)
     return min(1.0, max(0.05, float(facts["cpu_seconds"]) / could))
 
 
