@@ -24,6 +24,7 @@ from rq.queue import Queue
 from rq.serializers import JSONSerializer
 
 from engine import settings as settings_module
+from engine import speed
 from engine.errors import StackError
 from jobs import gridboard, lost, process, queue
 
@@ -35,6 +36,8 @@ WORKER_RETRIES = 15
 EARLY_SECONDS = 2
 EARLY_ENDS = 5
 GOODBYE_SECONDS = 0.8
+MEASURE_AFTER_SECONDS = 15
+MEASURING_NICE = 10
 PRELOADED: tuple[str, ...] = (
     "accelerate",
     "datasets",
@@ -143,9 +146,12 @@ class Pool:
         try:
             for index in self._indices:
                 self._fork(index)
+            if self._name == queue.STUDIES and 0 in self._indices:
+                _measure_once()
             while True:
                 ended, _ = os.wait()
-                self._replace(client, ended)
+                if ended in self._running:
+                    self._replace(client, ended)
         finally:
             self._stop()
 
@@ -182,6 +188,26 @@ class Pool:
             ended, _ = os.waitpid(-1, os.WNOHANG)
             self._running.pop(ended, None)
             time.sleep(0 if ended else 0.02)
+
+
+def _measure_once() -> None:
+    """Fork a child that measures how fast this processor computes, unless it is known or a GPU computes.
+
+    It waits until the start is over, for its own sake and for that of the start.
+    """
+    home, parent = settings_module.current().home, os.getpid()
+    if process.gpus() or speed.read(home) is not None or os.fork() != 0:
+        return
+    try:
+        process.die_with_parent(parent)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.nice(MEASURING_NICE)
+        time.sleep(MEASURE_AFTER_SECONDS)
+        speed.keep(home, speed.measure())
+    except Exception:
+        logging.getLogger(__name__).exception("The processor's speed could not be measured")
+    finally:
+        os._exit(0)
 
 
 def _exit(number: int, frame: object) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine import machine
+from engine import footprint, machine
 from engine.artifacts import Artifacts
 from engine.machine import Memory
 from engine.records import RunKind
@@ -150,7 +150,27 @@ def test_models_of_the_hub_say_their_size_whether_they_fit_and_what_is_downloade
     assert "LoRA fits the GPU's 24.0 GB, full fine-tuning needs about" in said
     assert "Qwen/Qwen3-8B: 16.4 GB to download." in said
     assert "about 16.4 GB from huggingface.co" in said
+    assert tickets.button(key="launch").disabled
     assert "Full fine-tuning of Qwen3-8B needs about" in said
+    assert not tickets.exception
+
+
+def test_a_config_that_does_not_fit_is_named_and_a_smaller_batch_makes_the_plan_ready(
+    tickets: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHORTLIST_WORKERS", "1")
+    monkeypatch.setattr(footprint, "BESIDE", 200.0)
+    monkeypatch.setattr(machine, "memory", lambda: Memory(2 * 10**9, of_gpu=False))
+    tickets.run()
+
+    assert tickets.button(key="launch").disabled
+    assert "Does not fit: " in texts(tickets)
+    assert "shortlist 1 (batch 8)" in texts(tickets)
+
+    tickets.button(key="split_batches").click().run()
+
+    assert not tickets.button(key="launch").disabled
+    assert "smaller batches, accumulated" in texts(tickets)
     assert not tickets.exception
 
 

@@ -1,0 +1,62 @@
+"""What a study was promised to take, beside what it took."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine import settings
+from engine.artifacts import Artifacts
+from engine.estimate import Estimate
+from jobs import promises, tasks, views
+from tests import studies
+
+COST = Estimate(600, 2_400_000_000, "measured", low=540, high=840)
+
+
+@pytest.fixture
+def files(home: Path) -> Artifacts:
+    return tasks.artifacts(settings.current())
+
+
+def ended(files: Artifacts, run: str, began: float, end: float, attempt: int = 1) -> None:
+    events = [{"seq": i, "time": t, "kind": "stage", "data": {}} for i, t in enumerate((began, end))]
+    path = files.attempt_folder(run, attempt) / "events.jsonl"
+    path.write_text("".join(json.dumps(event) + "\n" for event in events))
+    files.write_result(studies.result(run, attempt))
+
+
+def test_the_promise_is_told_with_the_time_from_the_first_start_to_the_last_end(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs)
+    ended(files, study.runs[0], 1000.0, 1300.0)
+    ended(files, study.runs[1], 1010.0, 1660.0)
+
+    found = promises.told(views.study(study.study))
+
+    assert found == promises.Kept(540, 840, 660)
+
+
+def test_a_run_that_was_done_again_makes_no_comparison(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs)
+    ended(files, study.runs[0], 1000.0, 1300.0)
+    ended(files, study.runs[1], 1010.0, 1660.0, attempt=2)
+
+    assert promises.told(views.study(study.study)) is None
+
+
+def test_runs_that_were_added_later_are_no_part_of_the_promise(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs[:1])
+    for run, end in zip(study.runs, (1300.0, 9000.0), strict=True):
+        ended(files, run, 1000.0, end)
+
+    found = promises.told(views.study(study.study))
+
+    assert found is not None
+    assert found.took == 300
+
+
+def test_a_study_without_a_promise_says_nothing(files: Artifacts) -> None:
+    assert promises.told(views.study(studies.write(files).study)) is None
