@@ -281,7 +281,7 @@ def predict(
     file: Annotated[Path, typer.Argument(help="Rows without labels, columns as in the study's file.")],
     to: Annotated[Path | None, typer.Option("--out", help=".csv, .jsonl or .parquet; else stdout.")] = None,
 ) -> None:
-    """Let a study's winner (or the baseline that no tuned model beat), or one run, answer new rows."""
+    """Let the run that a study recommends, or the one that you name, answer new rows."""
     from jobs import predictions, stack
 
     run = predictions.run_of(study_or_run)
@@ -493,6 +493,9 @@ def _study_facts(study: str) -> dict[str, Any]:
         "ties": list(summary.ties),
         "smallest_difference": summary.smallest_difference,
         "headline": None if summary.headline is None else summary.headline.to_dict(),
+        "decision": summary.decision.to_dict(),
+        "reason": summary.reason,
+        "details": list(summary.details),
         "verdict": summary.verdict,
     }
 
@@ -519,7 +522,11 @@ def _print_study(facts: Mapping[str, Any]) -> None:
         for run in facts["runs"]
     ]
     print_table(("run", "status", f"dev {facts['metric']}", "test (95 % interval)", "time"), rows)
-    out.print(facts["verdict"], markup=False)
+    out.print(facts["decision"]["headline"], markup=False, style="bold")
+    out.print(facts["reason"], markup=False)
+    out.print(f"Next: {facts['decision']['step']}.", markup=False)
+    for sentence in facts["details"]:
+        out.print(f"  {sentence}", markup=False, highlight=False)
     out.print(f"Study {facts['study']}, {facts['wall_seconds']:.0f} s.", markup=False)
 
 

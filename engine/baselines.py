@@ -34,6 +34,8 @@ TITLES = {
     "nearest_answer": "answer to the most similar prompt",
 }
 
+CONSTANT = ("majority", "most_common_answer")  # the same answer to every row
+
 
 def names(task: Task) -> tuple[str, ...]:
     """The baselines of a task, the plainest first."""

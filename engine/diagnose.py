@@ -45,6 +45,16 @@ class Label(StrEnum):
     HEALTHY = "healthy"
 
 
+MEANINGS = {
+    Label.DIVERGED: "Diverged: the training went wrong and the model forgot more than it learnt.",
+    Label.UNSTABLE: "Unstable: the loss jumps up and down, as steps that are too large make it do.",
+    Label.OVERFIT: "Overfit: it learnt its training rows by heart, and got worse on rows that it never saw.",
+    Label.MINIMAL: "Minimal improvement: it learnt hardly anything beyond what the untuned model knew.",
+    Label.UNDERFIT: "Underfit: it was still learning when the training ended; it could have gone on.",
+    Label.HEALTHY: "Healthy: it learnt from its rows, and got better on rows that it never saw as well.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One label, and a plain sentence with the numbers that it was given for."""

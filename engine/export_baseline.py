@@ -127,6 +127,7 @@ def _write_card(
         classifies=spec.task is Task.CLASSIFICATION,
         dataset_name=export_card.inline(dataset.name),
         headline=export_card.inline(export_card.headline(trained, result.test)),
+        verdict=export_card.inline(trained.verdict),
         metric_title=TITLES[spec.metric],
         scores=export_card.score_lines(trained),
         parity=checked,

@@ -111,6 +111,7 @@ def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequenc
         model=inline(base.entry.id),
         dataset_name=inline(dataset.name),
         headline=inline(headline(trained, result.test)),
+        verdict=inline(trained.verdict),
         metric_title=TITLES[spec.metric],
         scores=score_lines(trained),
         rivals=inline(" ".join(rivals.told([(trained.spec, trained.result), *trained.beside]))),

@@ -56,7 +56,7 @@ class Trained:
     """A run that trained, or a baseline, with all that an export tells of it.
 
     `attempt` is the folder of the result's attempt; `beside` are the study's other runs that have a score;
-    `file_sha256` is the digest of the uploaded file.
+    `file_sha256` is the digest of the uploaded file; `verdict` says what the study recommends, and why.
     """
 
     spec: RunSpec
@@ -66,6 +66,7 @@ class Trained:
     study: Study
     beside: tuple[tuple[RunSpec, RunResult], ...]
     file_sha256: str | None
+    verdict: str = ""
 
     @property
     def config(self) -> Config:

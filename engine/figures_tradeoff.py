@@ -15,8 +15,6 @@ from engine.pareto import Costs
 from engine.records import Method, RunSpec
 from engine.search import Objective, Trial
 
-MANY = 20  # times as much: beyond, a percentage of hardly anything says little
-
 
 class TradePoint(NamedTuple):
     """A training: dev loss in nats, the metric in points; `unbeaten`: on the Pareto front."""
@@ -51,7 +49,7 @@ def tradeoff_info(
     ]
     points.sort(key=lambda point: (point.loss, -point.score))
     ours = [specs[trial.run].search == search for trial, _ in both]
-    added = _added([found for _, found in both], ours)
+    added = _added(unbeaten, ours)
     runs = f"{len(unbeaten)} of {len(both)} trainings {'is' if len(unbeaten) == 1 else 'are'} unbeaten"
     return TradeInfo(f"{runs} in dev loss and {TITLES[metric]}{added}", axis, tuple(points))
 
@@ -62,18 +60,12 @@ def _point(trial: Trial, found: Costs, spec: RunSpec, search: str, unbeaten: boo
     return TradePoint(trial.run, source(spec, search), loss, score, unbeaten, hover)
 
 
-def _added(points: Sequence[Costs], ours: Sequence[bool]) -> str:
-    """By how much the search enlarged the hypervolume, with the worst of all on both as its corner."""
-    before = [point for point, own in zip(points, ours, strict=True) if not own]
-    if not before or not any(ours):
+def _added(unbeaten: set[int], ours: Sequence[bool]) -> str:
+    """How many of the unbeaten trainings the search found, where there are others to compare with."""
+    if all(ours) or not any(ours):
         return ""
-    corner = pareto.worst(points)
-    old, new = pareto.hypervolume(before, corner), pareto.hypervolume(points, corner)
-    if new == old:
-        return "; the search added none to the hypervolume"
-    if old <= 0 or new > MANY * old:
-        return "; nearly all of the hypervolume is the search's"
-    return f"; the search enlarged the hypervolume by {100 * (new / old - 1):.0f} %"
+    found = sum(ours[place] for place in unbeaten)
+    return f", {found or 'none'} of them the search's"
 
 
 def tradeoff_figure(info: TradeInfo, method: Method) -> go.Figure:

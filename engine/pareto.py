@@ -1,4 +1,4 @@
-"""Several objectives at once: what a training costs on each, the front of the best, and how much it holds.
+"""Several objectives at once: what a training costs on each, and the front of the best.
 
 Everything here is minimised: the loss as it is, and the study's metric with its sign turned.
 """
@@ -36,23 +36,6 @@ def front(points: Sequence[Costs]) -> list[int]:
         (n for n, point in enumerate(points) if not any(_beats(other, point) for other in points)),
         key=lambda n: (points[n], n),
     )
-
-
-def worst(points: Sequence[Costs]) -> Costs:
-    """The largest cost of all points on each objective: the usual reference of a hypervolume."""
-    return tuple(max(values) for values in zip(*points, strict=True))
-
-
-def hypervolume(points: Sequence[Costs], reference: Costs) -> float:
-    """The area (of two costs) between the front and a reference; a point that is worse there counts nothing.
-
-    It is in the units of the costs, so it compares searches of one study that share a reference only.
-    """
-    import numpy as np
-    from optuna._hypervolume import compute_hypervolume
-
-    within = [point for point in points if all(c <= r for c, r in zip(point, reference, strict=True))]
-    return float(compute_hypervolume(np.array(within), np.array(reference))) if within else 0.0
 
 
 def _beats(one: Costs, other: Costs) -> bool:

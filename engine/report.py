@@ -116,9 +116,9 @@ def sections(facts: Facts) -> tuple[Section, ...]:
 
 
 def verdict(facts: Facts) -> tuple[str, ...]:
-    """The verdict, its first sentence apart: it is the headline."""
-    first, stop, rest = facts.summary.verdict.partition(". ")
-    found = (f"{first}." if stop else first, rest, facts.earlier or "")
+    """The decision first, then its numbers, then how sure it is; what the earlier version had comes last."""
+    summary = facts.summary
+    found = (summary.decision.headline, summary.reason, " ".join(summary.details), facts.earlier or "")
     return tuple(sentence for sentence in found if sentence)
 
 
@@ -160,7 +160,7 @@ def _fence(text: str) -> str:
 
 def _figures(facts: Facts) -> dict[str, Any]:
     scored = [(spec, facts.results.get(spec.run)) for spec in facts.specs]
-    info = figures.score_info(scored, facts.study.metric, facts.summary.winner, facts.summary.ties)
+    info = figures.score_info(scored, facts.study.metric, facts.summary.use, facts.summary.ties_of_use)
     found = {"scores": figures.score_figure(info)} if info.points else {}
     trained = [(spec, facts.events.get(spec.run, ())) for spec in facts.specs if spec.kind.trains]
     curves = figures.curve_info(trained)
@@ -265,7 +265,7 @@ def _results(facts: Facts) -> Section:
     metric, summary = facts.study.metric, facts.summary
     order = sorted(facts.specs, key=lambda spec: _place(facts, spec))
     others = [name for name in METRICS[facts.study.task] if name != metric]
-    header = ("model", "dev (selects)", "test (reports)", "winner is better by")
+    header = ("model", "dev (selects)", "test (reports)", "first on dev is better by")
     rows = tuple(
         (
             figures.run_title(spec),
@@ -277,7 +277,7 @@ def _results(facts: Facts) -> Section:
         for spec in order
     )
     names = tuple(f"{TITLES[name]}, test" for name in others)
-    marked = next((i for i, spec in enumerate(order) if spec.run == summary.winner), None)
+    marked = next((i for i, spec in enumerate(order) if spec.run == summary.use), None)
     unit = "nats, less is better" if metric == "loss" else "points"
     sentences = (
         f"{figures.metric_name(metric)} in {unit}, with 95 % intervals. Differences are taken row by row on "
@@ -309,10 +309,12 @@ def _scores(facts: Facts, spec: RunSpec) -> tuple[str, str]:
 
 
 def _gap(facts: Facts, spec: RunSpec) -> str:
+    mark = facts.summary.mark(spec.run)
     if spec.run == facts.summary.winner:
-        return "winner"
+        return mark
     difference = points(facts.summary.differences.get(spec.run), facts.study.metric)
-    return f"{difference}, tie" if spec.run in facts.summary.ties else difference or "-"
+    tie = "tie" if spec.run in facts.summary.ties else ""
+    return ", ".join(filter(None, (difference, tie, mark))) or "-"
 
 
 def _metric(facts: Facts, spec: RunSpec, name: str) -> Any:

@@ -54,7 +54,8 @@ _STUDY_ROWS = """
         count(*) FILTER (results.status = 'stopped') AS stopped,
         count(*) FILTER (results.run IS NULL AND begun.run IS NOT NULL) AS running,
         arg_max(results.record, CASE WHEN studies.metric = 'loss' THEN -results.dev ELSE results.dev END)
-            FILTER (runs.kind <> 'baseline') AS best
+            FILTER (runs.kind <> 'baseline') AS best,
+        coalesce(bit_xor(hash(results.record)), 0)::VARCHAR AS digest
     FROM studies JOIN runs USING (study) LEFT JOIN results USING (run)
         LEFT JOIN (SELECT DISTINCT run FROM events WHERE kind = 'started') AS begun USING (run)
     WHERE NOT studies.deleted
@@ -74,7 +75,10 @@ _CURVE = """
 
 @dataclass(frozen=True, slots=True)
 class StudyRow:
-    """A line of the list of studies. `best`: of all runs with a model by dev; `test`: its score."""
+    """A line of the list of studies. `best`: of all runs with a model by dev; `test`: its score.
+
+    `digest` differs where any result does.
+    """
 
     study: Study
     status: RunStatus
@@ -82,6 +86,12 @@ class StudyRow:
     ended: int
     test: Score | None
     best: str | None = None
+    digest: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every run has ended."""
+        return self.ended == self.runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +407,14 @@ def _event_batch(events: Iterable[Event]) -> pa.Table:
 
 
 def _study_row(
-    record: str, total: int, ended: int, finished: int, stopped: int, running: int, best: str | None
+    record: str,
+    total: int,
+    ended: int,
+    finished: int,
+    stopped: int,
+    running: int,
+    best: str | None,
+    digest: str,
 ) -> StudyRow:
     if ended < total:
         status = RunStatus.RUNNING if running or ended else RunStatus.QUEUED
@@ -408,5 +425,5 @@ def _study_row(
     result = None if best is None else RunResult.from_dict(json.loads(best))
     study = Study.from_dict(json.loads(record))
     if result is None:
-        return StudyRow(study, status, total, ended, None)
-    return StudyRow(study, status, total, ended, result.test, result.run)
+        return StudyRow(study, status, total, ended, None, digest=digest)
+    return StudyRow(study, status, total, ended, result.test, result.run, digest)

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from engine import baselines, classes, few_shot, headline, intervals, repeats
+from engine.decision import Contender, Decision, Outcome, decide
 from engine.evaluate import paired_difference
 from engine.metrics import TITLES, lower_is_better
-from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study, Task
+from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study
 
-CALLED = {RunKind.BASE: "the untuned base", RunKind.FEW_SHOT: "few-shot", RunKind.DEFAULT: "the default"}
-FEW_ROWS = 50  # test rows; a dataset below 200 rows has fewer (design.md: "too few to conclude")
+SHORT = {"tfidf_logreg": "TF-IDF", "nearest_answer": "the most similar answer"}
+"""Baselines whose title is long, as a headline calls them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What a study found; every difference is the winner's test score minus another run's, above 0: better.
 
-    `ties` are the runs whose difference with the winner may be 0. `smallest_difference` is the least true
-    difference that this test split would show in 4 of 5 studies, in the metric's own unit. `headline` is the
-    score to expect of the winner, free of the luck of having been picked among `candidates` configs;
-    `runner_up` is the second by dev. `use` is the run that answers for the study: the winner, or the baseline
-    that no tuned model beat on the test rows, where it is above the winner on dev too.
+    `decision` is what to do, `verdict` that in words; `reason` says its numbers and `details` how sure it is.
+    `winner` is the model with the highest dev score, `runner_up` the second, untuned ones among them; `ties`
+    are the runs whose difference with it may be 0. `smallest_difference` is the least true difference that
+    this test split would show in 4 of 5 studies, in the metric's own unit. `headline` is what picking among
+    the `candidates` by dev rows is worth, measured on rows that did not pick. `use` is the run that answers
+    for the study: the one that the decision names, or else the winner.
     """
 
     winner: str | None
-    verdict: str
+    decision: Decision
+    reason: str
     differences: Mapping[str, Score]
     ties: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -37,7 +40,28 @@ class Summary:
     headline: Score | None = None
     candidates: int = 0
     runner_up: str | None = None
-    use: str | None = None
+    details: tuple[str, ...] = ()
+
+    @property
+    def use(self) -> str | None:
+        """What predicts and is exported where nobody chooses."""
+        return self.decision.run or self.winner
+
+    @property
+    def ties_of_use(self) -> tuple[str, ...]:
+        """The ties where they are those of the run to use; none where another run was first on dev."""
+        return self.ties if self.use == self.winner else ()
+
+    def mark(self, run: str) -> str:
+        """What a list says of a run: 'winner', or which of two it is where the decision names another."""
+        if run == self.winner:
+            return "winner" if run == self.decision.run else "first on dev"
+        return "recommended" if run == self.decision.run else ""
+
+    @property
+    def verdict(self) -> str:
+        """The whole of it in one text, the headline first."""
+        return " ".join(filter(None, (self.decision.headline, self.reason, *self.details)))
 
 
 def summarize(
@@ -50,30 +74,26 @@ def summarize(
     view = _View(study, tuple(specs), results, predictions, repeats.families(specs))
     warnings = tuple(w for spec in specs if (w := view.warning(spec)) is not None)
     winner = view.winner()
+    found = decide(view.contenders(), view.held, view.missing())
     if winner is None:
-        return Summary(None, _no_winner(view), {}, warnings=warnings)
+        return Summary(None, found, _not_counted(view), {}, warnings=warnings)
     differences = view.differences(winner)
-    ties = tuple(run for run, found in differences.items() if found.low <= 0 <= found.high)
-    least = view.smallest_difference(winner)
+    ties = tuple(run for run, found_ in differences.items() if found_.low <= 0 <= found_.high)
     rivals = [spec for spec in view.candidates() if spec is not winner]
     runner_up = view.best(rivals)
-    expected = view.headline()
-    parts = (
-        _few_rows(view, winner),
-        _main_sentence(view, winner, differences),
-        _worth_sentence(view, winner, differences),
-        _one_answer_sentence(view, winner),
-        _headline_sentence(view, expected, len(rivals) + 1),
-        _runner_up_sentence(view, winner, runner_up, differences),
+    expected, least = view.headline(), view.smallest_difference(winner)
+    details = (
+        _set_aside_sentence(view, found),
+        *_held_sentences(view, found, runner_up),
+        _one_answer_sentence(view),
+        _expected_sentence(view, expected),
         _seeds_sentence(view),
-        _baseline_sentence(view, winner, differences),
         _limits_sentence(view, winner, ties, least),
-        _not_counted(view),
+        "" if found.outcome is Outcome.UNFINISHED else _not_counted(view),
     )
     return Summary(
-        winner.run, " ".join(p for p in parts if p), differences, ties, warnings, least,
-        expected, len(rivals) + 1, runner_up.run if runner_up else None,
-        view.ordered([winner, *_baselines_above(view, differences)])[0].run,
+        winner.run, found, _reason(view, found), differences, ties, warnings, least, expected,
+        len(rivals) + 1, runner_up.run if runner_up else None, tuple(filter(None, details)),
     )  # fmt: skip
 
 
@@ -90,6 +110,70 @@ class _View:
     results: Mapping[str, RunResult]
     predictions: Mapping[str, pd.DataFrame]
     families: Mapping[str, tuple[RunSpec, ...]]
+    known: dict[tuple[str, str], Score | None] = field(default_factory=dict)
+
+    def contenders(self) -> list[Contender]:
+        """All scored runs, best on dev first."""
+        return [
+            Contender(spec.run, self.name(spec), spec.kind, self.test(spec), self.is_constant(spec))
+            for spec in self.ordered(self.scored(*RunKind))
+        ]
+
+    def is_constant(self, spec: RunSpec) -> bool:
+        """Whether it gives nearly every test row one answer: some baselines always do, a model may."""
+        table = self.predictions.get(spec.run)
+        alike = table is not None and classes.one_answer(table) is not None
+        return alike or (spec.kind is RunKind.BASELINE and spec.name in baselines.CONSTANT)
+
+    def missing(self) -> list[str]:
+        """Planned runs that have not ended, or were stopped before they had a score."""
+        planned = [s for s in self.specs if s.run in self.families and s.kind is not RunKind.SEARCH]
+        return [self.name(s) for s in planned if self.is_missing(s)]
+
+    def is_missing(self, spec: RunSpec) -> bool:
+        result = self.results.get(spec.run)
+        if result is None:
+            return True
+        stopped = result.status is RunStatus.STOPPED and not _is_dropped(result)
+        return stopped and not self.has_scores(spec)
+
+    def name(self, spec: RunSpec) -> str:
+        """As a sentence calls it."""
+        if spec.kind is RunKind.BASE:
+            return "the untuned model"
+        if spec.kind is RunKind.FEW_SHOT:
+            result = self.results.get(spec.run)
+            examples = "" if result is None else few_shot.told(result.facts).removesuffix(" in its prompt")
+            return f"the untuned model with {examples or 'examples'}"
+        if spec.kind is RunKind.BASELINE:
+            return SHORT.get(spec.name, _title(spec))
+        return "the default" if spec.kind is RunKind.DEFAULT else spec.name
+
+    def spec(self, run: str) -> RunSpec:
+        return next(spec for spec in self.specs if spec.run == run)
+
+    def paired(self, first: str, second: str) -> Score | None:
+        """The first run's test score minus the second's, row by row; None without the answers of both."""
+        if (second, first) in self.known:
+            return _turned(self.known[second, first])
+        if (first, second) not in self.known:
+            both = [self.predictions.get(run) for run in (first, second)]
+            self.known[first, second] = (
+                None
+                if both[0] is None or both[1] is None
+                else paired_difference(both[0], both[1], self.study.metric, "test")
+            )
+        return self.known[first, second]
+
+    def held(self, first: str, second: str) -> Score:
+        """The same, or what the two intervals leave where rows cannot be paired."""
+        found = self.paired(first, second)
+        if found is not None:
+            return found
+        ours, theirs = (self.test(self.spec(run)) for run in (first, second))
+        if lower_is_better(self.study.metric):
+            ours, theirs = theirs, ours
+        return Score(ours.value - theirs.value, ours.low - theirs.high, ours.high - theirs.low, ours.n)
 
     def scored(self, *kinds: RunKind) -> list[RunSpec]:
         """Runs of these kinds with a dev and a test score, also when stopped early; not repeats of one."""
@@ -156,14 +240,8 @@ class _View:
         return added or stopped or spec.search is not None or spec.early_stopping_patience is not None
 
     def differences(self, winner: RunSpec) -> dict[str, Score]:
-        ours = self.predictions.get(winner.run)
-        if ours is None:
-            return {}
-        found = {
-            spec.run: paired_difference(ours, self.predictions[spec.run], self.study.metric, "test")
-            for spec in self.scored(*RunKind)
-            if spec.run != winner.run and spec.run in self.predictions
-        }
+        others = [spec.run for spec in self.scored(*RunKind) if spec.run != winner.run]
+        found = {run: self.paired(winner.run, run) for run in others}
         return {run: difference for run, difference in found.items() if difference is not None}
 
     def smallest_difference(self, winner: RunSpec) -> float | None:
@@ -192,84 +270,78 @@ class _View:
         return None
 
 
-def _no_winner(view: _View) -> str:
-    waiting = [s for s in view.specs if s.run not in view.results]
-    if waiting:
-        return f"No model has a score yet: {len(waiting)} of {len(view.specs)} runs have not ended."
-    return "No model has a score, so none can be recommended. " + _not_counted(view)
+def _reason(view: _View, found: Decision) -> str:
+    """The numbers behind the headline: the score, and how far it is from what it is held against."""
+    if found.leader is None:
+        return f"Which model is best cannot be said before that. {_not_counted(view)}".strip()
+    metric, leader = view.study.metric, view.spec(found.leader)
+    others = [s for s in view.scored(RunKind.BASE) if s.run not in (found.leader, found.alternative)]
+    others += [view.spec(found.alternative)] if found.alternative else []
+    held = [_compared(metric, view.held(leader.run, spec.run), view.name(spec)) for spec in others]
+    start = "As far as they show, use" if found.outcome is Outcome.FEW_ROWS else ""
+    score = f"{TITLES[metric]} {_value(metric, view.test(leader))} on {view.test(leader).n} test rows"
+    named = f"{_named(view, leader)}: {score}"
+    text = f"{start} {named}" if start else _capital(named)
+    return f"{text}{', ' if held else ''}{_joined(held)}."
 
 
-def _few_rows(view: _View, winner: RunSpec) -> str:
-    n = view.test(winner).n
-    return f"Too few rows to conclude: the test split has only {n}." if n < FEW_ROWS else ""
-
-
-def _main_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
-    metric = view.study.metric
-    better = [_title(s) for s in _baselines_above(view, differences)]
-    start = f"No tuned model beat {_listed(better)}. " if better else ""
-    comparisons = [
-        _compared(metric, differences[spec.run], title)
-        for kind, title in CALLED.items()
-        for spec in view.scored(kind)
-        if spec.run in differences
-    ]
-    score = f"{TITLES[metric]} {_value(metric, view.test(winner))} on {view.test(winner).n} test rows"
-    if winner.kind is RunKind.BASE:
-        rivals = "Neither a config nor few-shot" if view.scored(RunKind.FEW_SHOT) else "No config"
-        return f"{start}{rivals} beat the untuned base on dev, so use it as it is: {score}."
-    use = f"{'Of the models, use' if better else 'Use'} {_named(winner)}"
-    if winner.kind is RunKind.FEW_SHOT:
-        use = f"No config beat few-shot on dev, so use the untuned base with {_examples(view)}"
-    return f"{start}{use}: {score}{', ' if comparisons else ''}{_joined(comparisons)}."
-
-
-def _worth_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
-    """Whether tuning is shown to be better than the model as it is, where it was asked with examples too."""
-    untuned = [s for s in view.scored(RunKind.BASE, RunKind.FEW_SHOT) if s.run in differences]
-    examples = next((spec for spec in untuned if spec.kind is RunKind.FEW_SHOT), None)
-    if examples is None or not winner.kind.trains:
+def _set_aside_sentence(view: _View, found: Decision) -> str:
+    """Why the tuned model that dev put first is not the one to use, where the test rows speak against it."""
+    tuned = [c for c in view.contenders() if c.kind.trains]
+    if found.run is None or not tuned or found.run == tuned[0].run:
         return ""
-    rival = view.best([spec for spec in untuned if differences[spec.run].low <= 0]) or examples
-    asked = _examples(view) if rival is examples else "the untuned base"
-    reached = f"{asked} reaches" if rival is not examples else f"{asked} reach"
-    reached = f"{reached} {_value(view.study.metric, view.test(rival))}"
-    if differences[rival.run].low > 0:
-        return "" if _baselines_above(view, differences) else f"Tuning is worth it: {reached}."
-    if differences[rival.run].high < 0:
-        return f"Tuning is not worth it: {reached}, which is better."
-    return f"Tuning is not shown to be worth it: {reached}, which cannot be told apart."
-
-
-def _examples(view: _View) -> str:
-    """'8 examples in its prompt'."""
-    return few_shot.told(view.results[view.scored(RunKind.FEW_SHOT)[0].run].facts) or "examples in its prompt"
-
-
-def _one_answer_sentence(view: _View, winner: RunSpec) -> str:
-    table = view.predictions.get(winner.run)
-    if view.study.task is not Task.CLASSIFICATION or table is None:
+    gap = view.held(found.run, tuned[0].run)
+    if gap.low <= 0 or not view.spec(found.run).kind.trains:
         return ""
-    return classes.one_answer(table) or ""
+    return (
+        f"{_capital(tuned[0].name)} was first on the dev rows, but is clearly worse on the test rows "
+        f"({_gap(view.study.metric, gap)}), so it is set aside."
+    )
 
 
-def _headline_sentence(view: _View, expected: Score | None, candidates: int) -> str:
+def _held_sentences(view: _View, found: Decision, runner_up: RunSpec | None) -> list[str]:
+    """What the run to use is held against, one sentence each: all but the trained configs, and the next of
+    those."""
+    leader = found.leader
+    if leader is None:
+        return []
+    kinds = (RunKind.BASE, RunKind.FEW_SHOT, RunKind.BASELINE, RunKind.DEFAULT)
+    told = [spec for spec in view.scored(*kinds) if spec.run != leader]
+    extra = [view.spec(run) for run in (found.alternative, runner_up and runner_up.run) if run]
+    told += [spec for spec in dict.fromkeys(extra) if spec not in told and spec.run != leader]
+    return [_held_sentence(view, leader, spec) for spec in told]
+
+
+def _held_sentence(view: _View, leader: str, spec: RunSpec) -> str:
+    metric, difference = view.study.metric, view.held(leader, spec.run)
+    reached = f"{_capital(view.name(spec))} reaches {_value(metric, view.test(spec))}"
+    if difference.low > 0:
+        return f"{reached}: worse by {_gap(metric, difference)}."
+    if difference.high < 0:
+        return f"{reached}: better by {_gap(metric, difference)}."
+    return f"{reached}: the two cannot be told apart, {_gap(metric, difference)} between them."
+
+
+def _one_answer_sentence(view: _View) -> str:
+    """That the best tuned model hardly tells rows apart."""
+    tuned = next((c for c in view.contenders() if c.kind.trains), None)
+    if tuned is None or not tuned.constant:
+        return ""
+    told = classes.one_answer(view.predictions[tuned.run]) or ""
+    return f"{_capital(tuned.name)}{told.removeprefix('It')}"
+
+
+def _expected_sentence(view: _View, expected: Score | None) -> str:
+    """What the whole procedure is worth, said so that nobody takes it for a corrected test score."""
     if expected is None:
         return ""
     score = _value(view.study.metric, expected, unit=False)
     in_folds = view.specs[0].folds is not None
-    unseen = ", each answered by a training that did not see it" if in_folds else " that no run trained on"
-    return f"Counting for having picked the best of {candidates}: {score}, from {expected.n} rows{unseen}."
-
-
-def _runner_up_sentence(
-    view: _View, winner: RunSpec, second: RunSpec | None, differences: Mapping[str, Score]
-) -> str:
-    """Base, few-shot and default are told of in the main sentence already."""
-    if second is None or second.run not in differences or second.kind in CALLED:
-        return ""
-    compared = _compared(view.study.metric, differences[second.run], f"{second.name}, the runner-up by dev")
-    return f"On the test rows {_called(winner)} is {compared}."
+    unseen = ", each answered by a training that did not see it," if in_folds else " that no run trained on"
+    return (
+        f"A second measurement, which may lie above or below the test score: when one half of {expected.n} "
+        f"rows{unseen} picks a model and the other half scores it, that model scores {score} on average."
+    )
 
 
 def _seeds_sentence(view: _View) -> str:
@@ -295,38 +367,8 @@ def _over_seeds(metric: str, values: Sequence[float]) -> str:
     return f"{_value(metric, spread, unit=False)} with {len(values)} seeds"
 
 
-def _baselines_above(view: _View, differences: Mapping[str, Score]) -> list[RunSpec]:
-    return [s for s in view.scored(RunKind.BASELINE) if s.run in differences and differences[s.run].high < 0]
-
-
-def _unbeaten(spec: RunSpec, differences: Mapping[str, Score]) -> bool:
-    return spec.run in differences and differences[spec.run].low <= 0
-
-
-def _baseline_sentence(view: _View, winner: RunSpec, differences: Mapping[str, Score]) -> str:
-    """About the best baseline by dev, and about each that the winner is not shown to be better than."""
-    best = view.best(view.scored(RunKind.BASELINE))
-    told = [s for s in view.scored(RunKind.BASELINE) if s is best or _unbeaten(s, differences)]
-    sentences = []
-    for spec in told:
-        title = _title(spec)
-        reached = f"{title[0].upper()}{title[1:]} reaches {_value(view.study.metric, view.test(spec))}"
-        difference = differences.get(spec.run)
-        if difference is None:
-            sentences.append(f"{reached}.")
-        elif difference.high < 0:
-            sentences.append(f"{reached}: it is better, {_gap(view.study.metric, difference)}.")
-        elif difference.low > 0:
-            sentences.append(f"{reached}: it is worse, {_gap(view.study.metric, difference)}.")
-        else:
-            sentences.append(
-                f"{reached}: the two cannot be told apart, {_gap(view.study.metric, difference)}."
-            )
-    return " ".join(sentences)
-
-
 def _limits_sentence(view: _View, winner: RunSpec, ties: Sequence[str], least: float | None) -> str:
-    trained = [s.name for s in view.specs if s.run in ties and s.kind.trains]
+    trained = [view.name(s) for s in view.specs if s.run in ties and s.kind.trains]
     if not trained:
         return ""
     limit = ""
@@ -334,7 +376,7 @@ def _limits_sentence(view: _View, winner: RunSpec, ties: Sequence[str], least: f
         limit = (
             f"; differences below about {100 * least:.0f} points are too small for {view.test(winner).n} rows"
         )
-    return f"Not told apart from {_called(winner)}: {_listed(trained)}{limit}."
+    return f"Not told apart from {view.name(winner)}: {_listed(trained)}{limit}."
 
 
 def _not_counted(view: _View) -> str:
@@ -377,10 +419,15 @@ def _side(metric: str, difference: Score) -> str:
 
 def _gap(metric: str, difference: Score) -> str:
     """The size of a difference with its interval, turned so that the size is not negative."""
-    if difference.value >= 0:
-        return _value(metric, difference, unit=False)
-    turned = Score(-difference.value, -difference.high, -difference.low, difference.n)
-    return _value(metric, turned, unit=False)
+    shown = difference if difference.value >= 0 else _turned(difference)
+    return _value(metric, shown or difference, unit=False)
+
+
+def _turned(difference: Score | None) -> Score | None:
+    """Of two runs the other way round."""
+    if difference is None:
+        return None
+    return Score(-difference.value, -difference.high, -difference.low, difference.n)
 
 
 def _value(metric: str, score: Score, unit: bool = True) -> str:
@@ -396,12 +443,13 @@ def _title(spec: RunSpec) -> str:
     return title if title[:1].isupper() else f"the {title}"
 
 
-def _named(spec: RunSpec) -> str:
-    return spec.name if spec.config is None else f"{spec.name} ({spec.config.label})"
+def _named(view: _View, spec: RunSpec) -> str:
+    name = view.name(spec)
+    return name if spec.config is None else f"{name} ({spec.config.label})"
 
 
-def _called(spec: RunSpec) -> str:
-    return CALLED.get(spec.kind, spec.name)
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from engine.artifacts import Artifacts, study_of
 from engine.errors import BusyError, NotFoundError, ShortlistError, StackError
 from engine.export_parts import Cancelled, Hooks, Trained, What
 from engine.parity import Parity
-from jobs import process, queue, tasks
+from jobs import process, queue, tasks, views
 
 TASK = "jobs.exports.build"
 ZIP, FACTS = "export.zip", "export.json"
@@ -203,7 +203,13 @@ def _trained(files: Artifacts, run: str) -> Trained:
         study=study,
         beside=tuple((files.read_spec(other), found) for other, found in others if found and found.test),
         file_sha256=hashlib.sha256(original.read_bytes()).hexdigest() if original.is_file() else None,
+        verdict=_verdict(study.study),
     )
+
+
+def _verdict(study: str) -> str:
+    found = views.summary(study)
+    return " ".join(filter(None, (found.decision.headline, found.reason)))
 
 
 def hooks(client: Redis, job: str) -> Hooks:

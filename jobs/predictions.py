@@ -11,10 +11,10 @@ import pandas as pd
 
 from engine import dataset as datasets
 from engine import settings as settings_module
-from engine.artifacts import RUN_ID, Artifacts
+from engine.artifacts import RUN_ID, Artifacts, study_of
 from engine.baselines import TITLES
 from engine.errors import ConfigError, NotFoundError, ShortlistError, StackError
-from engine.records import RunKind, RunResult
+from engine.records import RunResult
 from jobs import queue, tasks, views
 
 TASK = "jobs.predictions.answer"
@@ -81,7 +81,7 @@ def _files() -> Artifacts:
 
 
 def run_of(study_or_run: str) -> str:
-    """The run itself, or what answers for a study: its winner, or the baseline that no tuned model beat.
+    """The run itself, or what answers for a study: what its decision names, or else its winner.
 
     Raises NotFoundError while there is none.
     """
@@ -104,11 +104,10 @@ def _there(run: str | None, study: str) -> str:
 
 
 def told(run: str) -> str:
-    """Which run was taken for a study, and why when it is a baseline; one sentence."""
+    """Which run was taken for a study, and what its decision says."""
     spec = _files().read_spec(run)
-    if spec.kind is RunKind.BASELINE:
-        return f"Taken: {TITLES[spec.name]} ({run}), which no tuned model of the study beat."
-    return f"Taken: {spec.name} ({run}), the winner of the study."
+    headline = views.summary(study_of(run)).decision.headline
+    return f"Taken: {TITLES.get(spec.name, spec.name)} ({run}). {headline}"
 
 
 def _scored(files: Artifacts, run: str) -> RunResult:

@@ -68,7 +68,8 @@ def tell(study: str, settings: Settings | None = None) -> bool:
 def message(study: str, settings: Settings) -> dict[str, str | None]:
     """What is sent; `text` is what chat programs show."""
     view = views.study(study)
-    verdict = views.summary(study).verdict.partition(". ")[0].rstrip(".") + "."
+    found = views.summary(study)
+    verdict = " ".join(filter(None, (found.decision.headline, found.reason)))
     link = settings.study_link(study)
     return {
         "study": study,

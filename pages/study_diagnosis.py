@@ -9,7 +9,7 @@ import streamlit as st
 from engine import advice, diagnose, figures, figures_diagnosis, models, remedy
 from engine import dataset as datasets
 from engine.dataset import Dataset
-from engine.diagnose import Diagnosis, Label
+from engine.diagnose import MEANINGS, Diagnosis, Label
 from engine.records import RunKind
 from engine.verdict import Summary
 from jobs import studies
@@ -24,8 +24,8 @@ NOTHING = (
 ALL_TRIED = "Every fix known for this was tried in this study. More rows, or cleaner ones, are what is left."
 
 
-def show(view: StudyView, _: Summary) -> None:
-    """One run at a time; the first one with a finding."""
+def show(view: StudyView, found: Summary) -> None:
+    """One run at a time; first the one to use, else the first with a finding."""
     st.subheader("What the losses show", anchor=False)
     judged = {run.spec.run: (run, said) for run in view.runs if (said := diagnosis(run)) is not None}
     if not judged:
@@ -33,8 +33,9 @@ def show(view: StudyView, _: Summary) -> None:
         return
     ill = [name for name, (_, said) in judged.items() if Label.HEALTHY not in said.labels]
     names = {name: f"{figures.run_title(run.spec)}: {said.short}" for name, (run, said) in judged.items()}
+    first = next((run for run in (found.use, found.winner) if run in names), (ill or list(names))[0])
     chosen = st.selectbox(
-        "Training", names, list(names).index((ill or list(names))[0]), key="diagnosis_run",
+        "Training", names, list(names).index(first), key="diagnosis_run",
         format_func=names.__getitem__, bind="query-params", width=420,
     )  # fmt: skip
     run, said = judged[chosen]
@@ -58,6 +59,7 @@ def _findings(run: RunView, said: Diagnosis) -> None:
     for finding in said.findings:
         drawn = st.success if finding.label is Label.HEALTHY else st.warning
         drawn(words.plain(finding.sentence))
+        st.caption(words.plain(MEANINGS[finding.label]))
     if run.result is not None and "note" in run.result.facts:
         st.text(run.result.facts["note"])
 

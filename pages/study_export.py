@@ -47,8 +47,8 @@ def show(view: StudyView, found: Summary) -> None:
         with problems.shown():
             if st.button(f"Export {TITLES[what].split(' (')[0].lower()}", type="primary", key="export"):
                 exports.request(run, what)
-    if found.winner not in names:
-        st.caption("The winner of this study is no tuned model, so there is nothing of it to export.")
+    if found.use not in names:
+        st.caption("What this study recommends is no tuned model, so there is nothing of it to export.")
     spec = next(spec for spec in scored if spec.run == run)
     for why in dict.fromkeys(left_out(What.ALL, spec, refused).values()):
         st.caption(words.plain(why))

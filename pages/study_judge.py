@@ -47,7 +47,7 @@ def _chosen(
     runs = list(names)
 
     def title(run: str) -> str:
-        return f"{names[run]} (winner)" if run == found.winner else names[run]
+        return words.run_option(names[run], run, found)
 
     first = left.selectbox("Compare", runs, runs.index(default[0]), key="judge_first", format_func=title)
     others = [run for run in runs if run != first]

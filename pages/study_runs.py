@@ -24,7 +24,7 @@ COLUMNS = {
     "now": st.column_config.TextColumn("Now", width=250),
     "dev": st.column_config.TextColumn("Dev (selects)", width=140),
     "test": st.column_config.TextColumn("Test (reports)", width=140),
-    "gap": st.column_config.TextColumn("Winner is better by", width=150),
+    "gap": st.column_config.TextColumn("First on dev is better by", width=175),
     "diagnosis": st.column_config.TextColumn("Losses", width=130),
     "time": st.column_config.TextColumn("Time", width=60),
 }
@@ -85,13 +85,13 @@ def _asked(run: RunView) -> str:
 
 
 def _gap(run: RunView, found: Summary | None, loss: bool) -> str:
-    """The winner's test score minus this run's, paired row by row."""
-    if found is None or run.spec.run == found.winner:
-        return "" if found is None else "winner"
-    if run.spec.run not in found.differences:
+    """The test score of the first on dev minus this run's, paired row by row; which one to use."""
+    if found is None:
         return ""
-    difference = words.points(found.differences[run.spec.run], loss)
-    return f"{difference}, tie" if run.spec.run in found.ties else difference
+    gap = found.differences.get(run.spec.run)
+    difference = "" if gap is None else words.points(gap, loss)
+    tie = "tie" if run.spec.run in found.ties else ""
+    return ", ".join(filter(None, (difference, tie, found.mark(run.spec.run))))
 
 
 def _share(run: RunView) -> int | None:

@@ -16,10 +16,10 @@ from jobs.views import StudyView
 from pages import live, study_search_budget, study_search_cost, study_search_plan, study_search_space, words
 
 METHODS = {
-    SearchMethod.TPE: "Learns which settings the better runs share and tries more like them (tree-structured "
-    "Parzen estimator). Below about 15 runs it is no better than random.",
+    SearchMethod.RANDOM: "Draws configs at random. Below about 15 runs the methods that learn do no better.",
+    SearchMethod.TPE: "Learns which settings the better runs share and tries more like them. For that it "
+    "needs about 15 runs.",
     SearchMethod.MADS: "Steps around the best config on a mesh that gets finer (NOMAD).",
-    SearchMethod.RANDOM: "Draws configs from the search space. Below about 15 runs as good as TPE.",
     SearchMethod.HALVING: "Draws configs at random, trains all for 20 % of their schedule, the best third of "
     "them to 60 %, and the best of those to the end.",
     SearchMethod.PROTOCOL: "A guided plan of few runs: the learning rate first, then the rank, then the "
@@ -41,9 +41,9 @@ def show(view: StudyView, last: Search | None) -> None:
     folds = next(iter(specs.values())).folds
     offered = [method for method in METHODS if folds is None or method not in HALF_WAY]
     method = st.segmented_control(
-        "Method", offered, default=SearchMethod.TPE, key="search_method", format_func=NAMES.__getitem__,
+        "Method", offered, default=offered[0], key="search_method", format_func=NAMES.__getitem__,
         required=True,
-    ) or SearchMethod.TPE  # fmt: skip
+    ) or offered[0]  # fmt: skip
     st.caption(METHODS[method])
     request = _request(view, method, left, last)
     if method is SearchMethod.PROTOCOL:
@@ -75,7 +75,7 @@ def _objective(place: st.delta_generator.DeltaGenerator, metric: str, method: Se
     names = {
         Objective.METRIC: f"Dev {TITLES[metric]}, which selects",
         Objective.LOSS: "Dev loss",
-        **({} if method is SearchMethod.MADS else {Objective.BOTH: "Both (Pareto front)"}),
+        **({} if method is SearchMethod.MADS else {Objective.BOTH: "Both, the best trade-offs"}),
     }
     offered = [Objective.METRIC] if metric == "loss" else list(names)
     return place.selectbox("Improve", offered, key="search_objective", format_func=names.__getitem__)

@@ -1,6 +1,6 @@
-"""What can be done with a study that is over, one section at a time; which one is in the URL.
+"""What is known of a study that is over and what can be done with it, a section at a time; it is in the URL.
 
-While a search goes on there is only its own section.
+While a search goes on there are only its own section and the scores.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from pages import (
     study_outputs,
     study_predict,
     study_report,
+    study_scores,
     study_search,
     study_talk,
 )
 
 SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
+    "Scores": study_scores.show,
     "Outputs": study_outputs.show,
     "Classes": study_classes.show,
     "Diagnosis": study_diagnosis.show,
@@ -46,7 +48,7 @@ ONLY_FOR: dict[str, frozenset[Task]] = {
 def show(view: StudyView, found: Summary) -> None:
     """The chosen section; the first one where the URL names none."""
     names = [name for name in SECTIONS if view.study.task in ONLY_FOR.get(name, Task)]
-    names = ["Search"] if view.searching else names
+    names = ["Search", "Scores"] if view.searching else names
     first = names[0]
     name = st.segmented_control(
         "Section", names, default=first, key="study_section", bind="query-params",

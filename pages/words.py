@@ -24,10 +24,9 @@ def plain(text: str) -> str:
 
 
 def run_option(name: str, run: str, found: Summary) -> str:
-    """A run in a list to choose from, marked where it is the winner or the baseline that no model beat."""
-    if run == found.winner:
-        return f"{name} (winner)"
-    return f"{name} (no tuned model beat it)" if run == found.use else name
+    """A run in a list to choose from, marked where it is the winner or the one that is recommended."""
+    mark = found.mark(run)
+    return f"{name} ({mark})" if mark else name
 
 
 def by_use(run: str, found: Summary) -> int:
@@ -35,13 +34,21 @@ def by_use(run: str, found: Summary) -> int:
     return [run == found.use, run == found.winner, True].index(True)
 
 
+def number(value: float, loss: bool) -> str:
+    """A score or difference in points, a loss in nats: '71.2', '1.234'."""
+    return f"{value:.3f}" if loss else f"{100 * value:.1f}".replace("-0.0", "0.0")
+
+
+def interval(score: Score, loss: bool) -> str:
+    """The 95 % interval alone: '65.0 to 76.8'."""
+    return f"{number(score.low, loss)} to {number(score.high, loss)}"
+
+
 def points(score: Score | None, loss: bool = False) -> str:
     """A score with its interval: '71.2 (65.0 to 76.8)'; a loss in nats."""
     if score is None:
         return "not scored"
-    factor, digits = (1, 3) if loss else (100, 1)
-    value, low, high = (f"{factor * number:.{digits}f}" for number in (score.value, score.low, score.high))
-    return f"{value} ({low} to {high})"
+    return f"{number(score.value, loss)} ({interval(score, loss)})"
 
 
 def duration(seconds: float | None) -> str:

@@ -34,7 +34,7 @@ def test_everything_of_the_winner_is_exported_compared_and_repeated(
 ) -> None:
     context = browser.new_context(viewport={"width": WIDE, "height": 900}, base_url=address)
     page = context.new_page()
-    page.goto(f"/studies?study={SAMPLE}&study_section=Export&export_run=shortlist+3+%28winner%29")
+    page.goto(f"/studies?study={SAMPLE}&study_section=Export&export_run=shortlist+3+%28first+on+dev%29")
     page.get_by_role("button", name="Export everything").click()
     page.get_by_role("button", name="Cancel").wait_for(timeout=60_000)
 

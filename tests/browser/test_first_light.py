@@ -56,7 +56,7 @@ def test_a_file_becomes_a_verdict(wide: Page, browser: Browser, address: str, sc
 
     page.locator(".st-key-verdict").wait_for(timeout=400_000)
     expect(page).to_have_title(re.compile("^Done: "))
-    expect(page.locator(".st-key-verdict")).to_contain_text("on 103 test rows")
+    expect(page.locator(".st-key-verdict")).to_contain_text("103 test rows")
     _settle(page)
     page.screenshot(path=screenshots / "studies-1440.png")
 
@@ -68,7 +68,7 @@ def _the_address_works_elsewhere(browser: Browser, url: str) -> None:
     other = browser.new_context()
     page = other.new_page()
     page.goto(url)
-    expect(page.locator(".st-key-verdict")).to_contain_text("on 103 test rows", timeout=30_000)
+    expect(page.locator(".st-key-verdict")).to_contain_text("103 test rows", timeout=30_000)
     other.close()
 
 

@@ -36,6 +36,7 @@ def test_six_runs_are_searched_and_judged(page: Page, link: str, screenshots: Pa
     runs = page.locator(".st-key-search_runs input")
     runs.fill("6", timeout=MINUTES)
     runs.press("Enter")
+    page.get_by_role("radio", name="TPE").click()
     start = page.get_by_role("button", name=re.compile("Search 6 more configs with TPE, about"))
     start.wait_for(timeout=MINUTES)
     page.locator(".st-key-search_space summary").click()

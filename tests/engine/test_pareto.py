@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,24 +27,6 @@ def test_every_point_is_on_the_front_or_beaten_by_one_that_is(points: list[tuple
 
     for point in points:
         assert point in front or any(a <= point[0] and b <= point[1] for a, b in front)
-
-
-def test_the_hypervolume_is_the_area_up_to_the_worst_point() -> None:
-    reference = pareto.worst(STAIRS)
-
-    assert reference == (3.0, 3.0)
-    assert pareto.hypervolume(STAIRS, reference) == pytest.approx(1.0)  # (2, 2) alone: 1 x 1
-    assert pareto.hypervolume(STAIRS, (4.0, 4.0)) == pytest.approx(6.0)  # 3 + 2 + 1 columns
-    assert pareto.hypervolume([(5.0, 5.0)], (4.0, 4.0)) == 0
-
-
-@given(costs, st.tuples(st.integers(0, 5), st.integers(0, 5)))
-def test_another_point_never_makes_the_hypervolume_smaller(
-    points: list[tuple[float, float]], more: tuple[float, float]
-) -> None:
-    reference = (6.0, 6.0)
-
-    assert pareto.hypervolume([*points, more], reference) >= pareto.hypervolume(points, reference)
 
 
 def test_the_cost_of_a_score_is_its_negative() -> None:

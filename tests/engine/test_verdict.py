@@ -69,6 +69,17 @@ class Fake:
         self.end("few-shot", facts={"examples": {"rows": [1, 2, 3], "tokens": 60}})
         return run
 
+    def answer_alike(self, name: str) -> None:
+        """Say 'red' to each row, which is right for every second one."""
+        table = self.tables[self.run(name)].assign(prediction="red")
+        right = [float("red" in gold) for gold in table["gold"]]
+        self.tables[self.run(name)] = table.assign(accuracy=right)
+        scores = {
+            split: evaluate.score(table.assign(accuracy=right), "accuracy", split)
+            for split in ("dev", "test")
+        }
+        self.end(name, dev=scores["dev"], test=scores["test"])
+
     def end(self, name: str, **changes: Any) -> None:
         self.results[self.run(name)] = replace(self.results[self.run(name)], **changes)
 
@@ -131,23 +142,37 @@ def test_a_clear_winner_is_named_with_its_test_score_and_both_distances() -> Non
 
     summary = found.summary()
 
-    assert summary.winner == found.run("shortlist 1")
-    assert summary.verdict.startswith(
-        "Use shortlist 1 (lr 5e-3, 5 epochs, batch 8): accuracy 75.0 points (68.6 to 80.5) on 200 test rows, "
+    assert summary.winner == summary.decision.run == found.run("shortlist 1")
+    assert summary.decision.headline == "Use shortlist 1: clearly better than anything cheaper."
+    assert summary.reason.startswith(
+        "Shortlist 1 (lr 5e-3, 5 epochs, batch 8): accuracy 75.0 points (68.6 to 80.5) on 200 test rows, "
         "70.0 ("
     )
-    assert "above the untuned base, and 25.0 (19.0 to 31.0) above the default" in summary.verdict
+    assert ") above the untuned model, and 50.0 (" in summary.reason
+    assert summary.reason.endswith(") above TF-IDF.")
+    assert summary.verdict.startswith(f"{summary.decision.headline} {summary.reason} ")
     assert "cannot be told apart" not in summary.verdict and "can be shown" not in summary.verdict
     assert summary.ties == () and summary.warnings == ()
 
 
 def test_dev_selects_and_test_reports() -> None:
+    found = Fake({"shortlist 1": (120, 121), "shortlist 2": (121, 120)})
+
+    summary = found.summary()
+
+    assert summary.winner == summary.decision.run == found.run("shortlist 2")
+    assert "accuracy 60.0 points" in summary.reason
+
+
+def test_a_config_that_dev_puts_first_but_test_clearly_behind_another_is_set_aside_in_words() -> None:
     found = Fake({"shortlist 1": (120, 160), "shortlist 2": (121, 90)})
 
     summary = found.summary()
 
-    assert summary.winner == found.run("shortlist 2")
-    assert "accuracy 45.0 points" in summary.verdict
+    assert (summary.winner, summary.use) == (found.run("shortlist 2"), found.run("shortlist 1"))
+    assert summary.details[0].startswith(
+        "Shortlist 2 was first on the dev rows, but is clearly worse on the test rows (35.0 ("
+    )
 
 
 def test_of_equal_dev_scores_the_cheaper_wins() -> None:
@@ -164,27 +189,27 @@ def test_runs_that_cannot_be_told_apart_are_a_tie() -> None:
 
     assert set(summary.ties) == {found.run("shortlist 2"), found.run("default")}
     assert (
-        "1.0 (0.0 to 2.5) below the default, which is not a difference that can be shown" in summary.verdict
+        "The default reaches 76.0 points (69.6 to 81.4): the two cannot be told apart, 1.0 (0.0 to 2.5) "
+        "between them." in summary.details
     )
-    assert "Not told apart from shortlist 1: default and shortlist 2" in summary.verdict
+    assert "Not told apart from shortlist 1: the default and shortlist 2" in summary.verdict
 
 
-def test_a_baseline_that_beats_every_model_is_said_first() -> None:
+def test_a_baseline_that_beats_every_model_is_what_to_use() -> None:
     found = Fake({"tfidf_logreg": (190, 190)})
 
     summary = found.summary()
 
-    assert summary.verdict.startswith("No tuned model beat TF-IDF + logistic regression. Of the models, use ")
-    assert "TF-IDF + logistic regression reaches 95.0 points" in summary.verdict
-    assert "it is better, 20.0 (" in summary.verdict
+    assert summary.verdict.startswith("Use TF-IDF: tuning is clearly worse. TF-IDF: accuracy 95.0 points (")
+    assert summary.reason.endswith(") above shortlist 1.") and ", and 20.0 (" in summary.reason
+    assert summary.use == summary.decision.run == found.run("tfidf_logreg")
     assert summary.differences[found.run("tfidf_logreg")].high < 0
 
 
 def test_a_baseline_is_named_as_in_a_sentence() -> None:
-    found = Fake({"majority": (190, 190)}).summary().verdict
+    found = Fake({"majority": (40, 40)}).summary().verdict
 
-    assert found.startswith("No tuned model beat the majority class. Of the models, use shortlist 1")
-    assert "The majority class reaches 95.0 points" in found
+    assert "The majority class reaches 20.0 points" in found
 
 
 def test_a_baseline_that_ties_is_said_to_tie() -> None:
@@ -193,19 +218,25 @@ def test_a_baseline_that_ties_is_said_to_tie() -> None:
     assert "the two cannot be told apart, 0.5 (0.0 to 1.5)" in found.summary().verdict
 
 
-def test_only_the_best_baseline_by_dev_is_compared_in_words() -> None:
-    verdict_text = Fake().summary().verdict
+def test_every_baseline_is_compared_in_words() -> None:
+    details = Fake().summary().details
 
-    assert "TF-IDF + logistic regression reaches 25.0 points" in verdict_text
-    assert "it is worse, 50.0 (" in verdict_text
-    assert "ajority" not in verdict_text
+    assert any(text.startswith("TF-IDF reaches 25.0 points (") for text in details)
+    assert any(text.startswith("The majority class reaches 10.0 points (") for text in details)
+    assert sum(": worse by " in text for text in details) == 5
 
 
-def test_a_majority_class_that_is_not_beaten_is_told_too() -> None:
-    said = Fake({"majority": (149, 149), "tfidf_logreg": (190, 190)}).summary().verdict
+def test_a_majority_class_that_nothing_clearly_beats_leaves_nothing_to_use() -> None:
+    summary = Fake({"majority": (149, 149)}).summary()
 
-    assert "The majority class reaches 74.5 points" in said
-    assert "the two cannot be told apart, 0.5 (0.0 to 1.5)" in said
+    assert summary.verdict.startswith(
+        "No model clearly beats giving every row the same answer. Shortlist 1 ("
+    )
+    assert (summary.decision.run, summary.use) == (None, summary.winner)
+    assert (
+        "The majority class reaches 74.5 points (68.0 to 80.0): the two cannot be told apart"
+        in summary.verdict
+    )
 
 
 def test_a_base_that_nothing_beats_is_used_as_it_is() -> None:
@@ -213,10 +244,23 @@ def test_a_base_that_nothing_beats_is_used_as_it_is() -> None:
 
     summary = found.summary()
 
-    assert summary.winner == found.run("base")
+    assert summary.winner == summary.use == found.run("base")
     assert summary.verdict.startswith(
-        "No config beat the untuned base on dev, so use it as it is: accuracy 85.0"
+        "Use the untuned model: tuning is clearly worse. The untuned model: accuracy 85.0 points ("
     )
+
+
+def test_an_untuned_model_that_gives_one_answer_is_not_used_however_it_scores() -> None:
+    """The untuned model says 'red' to every row and so has half of them; tuning learnt nothing either."""
+    found = Fake({"tfidf_logreg": (120, 128)})
+    for name in ("base", "default", "shortlist 1", "shortlist 2"):
+        found.answer_alike(name)
+
+    summary = found.summary()
+
+    assert summary.winner != summary.use == found.run("tfidf_logreg")
+    assert summary.verdict.startswith("Use TF-IDF: tuning is clearly worse.")
+    assert "The default answers 'red' to 200 of 200 test rows, 100 of them rightly." in summary.details
 
 
 def test_the_default_may_win() -> None:
@@ -224,32 +268,59 @@ def test_the_default_may_win() -> None:
 
     summary = found.summary()
 
-    assert summary.winner == found.run("default")
-    assert " above the default" not in summary.verdict
-    assert "80.0 (74.5 to 85.5) above the untuned base." in summary.verdict
+    assert summary.winner == summary.use == found.run("default")
+    assert summary.decision.headline == "Use the default: clearly better than anything cheaper."
+    assert "80.0 (74.5 to 85.5) above the untuned model" in summary.reason
 
 
-def test_few_test_rows_are_too_few_to_conclude() -> None:
+def test_few_test_rows_are_too_few_to_say() -> None:
     summary = Fake(rows=40).summary()
 
-    assert summary.verdict.startswith("Too few rows to conclude: the test split has only 40. Use shortlist 1")
+    assert summary.verdict.startswith(
+        "Too few rows to say: only 40 test rows. As far as they show, use shortlist 1 (lr 5e-3"
+    )
+    assert summary.decision.step == "Get about 40 more rows"
 
 
-def test_failed_and_missing_runs_are_named() -> None:
+def test_what_has_failed_is_named_and_what_is_missing_leaves_the_study_unfinished() -> None:
     found = Fake()
     found.end(
         "shortlist 2", status=RunStatus.FAILED, dev=None, test=None, error="The loss became nan at step 3."
     )
+    failed = found.summary()
     del found.results[found.run("default")]
 
     summary = found.summary()
 
-    assert summary.winner == found.run("shortlist 1")
-    assert summary.verdict.endswith("Not counted: shortlist 2 (failed), default (not ended).")
+    assert failed.use == summary.winner == found.run("shortlist 1")
+    assert failed.verdict.endswith("Not counted: shortlist 2 (failed).")
+    assert summary.decision.run is None and summary.decision.missing == ("the default",)
+    assert summary.verdict.startswith(
+        "Unfinished: the default has no score. Which model is best cannot be said before that. "
+        "Not counted: shortlist 2 (failed), default (not ended)."
+    )
     assert summary.warnings == (
         "default has not ended yet.",
         "shortlist 2 failed: The loss became nan at step 3.",
     )
+
+
+def test_a_config_that_was_stopped_may_be_the_best_so_the_default_is_not_recommended() -> None:
+    found = Fake()
+    for name in ("shortlist 1", "shortlist 2"):
+        found.end(name, status=RunStatus.STOPPED, dev=None, test=None)
+
+    summary = found.summary()
+
+    assert (summary.winner, summary.decision.run) == (found.run("default"), None)
+    assert summary.decision.headline == "Unfinished: 2 runs have no score."
+
+
+def test_what_a_search_dropped_is_not_missing() -> None:
+    found = Fake()
+    found.end("shortlist 2", status=RunStatus.STOPPED, dev=None, test=None, facts={"paused": 0.25})
+
+    assert found.summary().decision.run == found.run("shortlist 1")
 
 
 def test_a_run_stopped_with_scores_may_win_and_is_marked() -> None:
@@ -272,7 +343,7 @@ def test_without_a_scored_model_there_is_no_winner() -> None:
 
     assert summary.winner is None
     assert summary.verdict == (
-        "No model has a score, so none can be recommended. "
+        "Unfinished: no training has a score. "
         "Not counted: base, default, shortlist 1 and shortlist 2 (failed)."
     )
 
@@ -281,17 +352,17 @@ def test_a_study_that_has_just_begun_says_so() -> None:
     found = Fake()
     found.results.clear()
 
-    assert found.summary().verdict == "No model has a score yet: 6 of 6 runs have not ended."
+    assert found.summary().decision.headline == "Unfinished: 6 runs have no score."
 
 
-def test_without_predictions_there_are_scores_but_no_differences() -> None:
+def test_without_predictions_there_are_no_paired_differences_and_the_intervals_decide() -> None:
     found = Fake()
     found.tables.clear()
 
     summary = found.summary()
 
-    assert summary.differences == {} and summary.winner == found.run("shortlist 1")
-    assert "on 200 test rows." in summary.verdict
+    assert summary.differences == {}
+    assert summary.winner == summary.use == found.run("shortlist 1")
 
 
 def test_the_smallest_difference_shrinks_with_more_rows() -> None:
@@ -301,22 +372,25 @@ def test_the_smallest_difference_shrinks_with_more_rows() -> None:
     assert few / many == 2.0 or abs(few / many - 2.0) < 0.01
 
 
-def test_the_headline_counts_for_having_picked_the_best() -> None:
+def test_the_score_of_what_a_half_of_the_rows_picks_is_told_as_a_second_measurement() -> None:
     luck = {"default": (150, 150), "shortlist 1": (152, 150), "shortlist 2": (148, 150)}
 
     summary = Fake(luck).summary()
 
     assert summary.headline is not None and summary.candidates == 4
     assert summary.headline.n == 400 and 0.74 < summary.headline.value < 0.76
-    assert "Counting for having picked the best of 4: 75." in summary.verdict
-    assert "from 400 rows that no run trained on." in summary.verdict
+    assert (
+        "A second measurement, which may lie above or below the test score: when one half of 400 rows that "
+        "no run trained on picks a model and the other half scores it, that model scores 75."
+        in summary.verdict
+    )
 
 
 def test_a_headline_in_folds_says_that_no_answer_is_of_a_training_that_saw_the_row() -> None:
     folded = Fake()
     folded.specs = [replace(spec, folds=5) for spec in folded.specs]
 
-    assert "rows, each answered by a training that did not see it." in folded.summary().verdict
+    assert "400 rows, each answered by a training that did not see it, picks" in folded.summary().verdict
 
 
 def test_dev_rows_that_shaped_a_config_do_not_count_in_the_headline() -> None:
@@ -341,7 +415,7 @@ def test_one_config_was_not_picked() -> None:
     summary = found.summary()
 
     assert summary.headline is None and summary.runner_up is None
-    assert "Counting" not in summary.verdict
+    assert "second measurement" not in summary.verdict
 
 
 def test_the_runner_up_is_compared_row_by_row() -> None:
@@ -349,15 +423,16 @@ def test_the_runner_up_is_compared_row_by_row() -> None:
 
     assert summary.runner_up == "s-1-05"
     assert (
-        "On the test rows shortlist 1 is 1.0 (0.0 to 2.5) above shortlist 2, the runner-up by dev, "
-        "which is not a difference that can be shown." in summary.verdict
+        "Shortlist 2 reaches 74.0 points (67.5 to 79.6): the two cannot be told apart, 1.0 (0.0 to 2.5) "
+        "between them." in summary.details
     )
 
 
 def test_a_runner_up_that_is_the_default_is_not_told_twice() -> None:
     summary = Fake({"default": (140, 140)}).summary()
 
-    assert summary.runner_up == "s-1-03" and "runner-up" not in summary.verdict
+    assert summary.runner_up == "s-1-03"
+    assert sum(text.startswith("The default reaches") for text in summary.details) == 1
 
 
 def test_more_seeds_are_no_more_chances_to_win() -> None:
@@ -414,85 +489,63 @@ def test_the_ranking_by_dev_leaves_out_what_is_not_trained_and_counts_a_config_o
     assert names == [found.run(name) for name in ("shortlist 2", "shortlist 1", "default")]
 
 
-def test_a_winner_that_answers_nearly_every_row_alike_is_said_to() -> None:
-    found = Fake({"shortlist 1": (120, 102)})
-    table = found.tables[found.run("shortlist 1")]
-    found.tables[found.run("shortlist 1")] = table.assign(prediction="red")
+def test_a_winner_that_answers_nearly_every_row_alike_is_said_to_and_is_not_used() -> None:
+    found = Fake({"default": (90, 90), "shortlist 2": (98, 150)})
+    found.answer_alike("shortlist 1")
 
-    assert "It answers 'red' to 200 of 200 test rows, 100 of them rightly." in found.summary().verdict
-    assert "It answers" not in Fake().summary().verdict
+    summary = found.summary()
+
+    assert "Shortlist 1 answers 'red' to 200 of 200 test rows, 100 of them rightly." in summary.details
+    assert (summary.winner, summary.use) == (found.run("shortlist 1"), found.run("shortlist 2"))
+    assert "answers 'red'" not in Fake().summary().verdict
 
 
-def test_what_answers_for_a_study_is_its_winner_or_a_baseline_above_it_on_dev_and_test() -> None:
-    beaten = Fake({"tfidf_logreg": (190, 190)})
-    by_luck = Fake({"tfidf_logreg": (140, 190)})
+def test_what_answers_for_a_study_is_what_the_decision_names() -> None:
+    beaten = Fake({"tfidf_logreg": (140, 190)})
+    as_good = Fake({"tfidf_logreg": (140, 150)})
 
     assert Fake().summary().use == Fake().run("shortlist 1")
-    assert beaten.summary().use == beaten.run("tfidf_logreg")
-    assert beaten.summary().winner == beaten.run("shortlist 1")
-    assert by_luck.summary().use == by_luck.run("shortlist 1")
+    for found in (beaten, as_good):
+        assert found.summary().use == found.run("tfidf_logreg")
+        assert found.summary().winner == found.run("shortlist 1")
+    assert as_good.summary().decision.headline == "Use TF-IDF: tuning is not clearly better."
 
 
-def test_a_tuned_model_that_is_better_than_examples_in_the_prompt_is_worth_it() -> None:
+def test_a_tuned_model_is_compared_with_examples_in_the_prompt() -> None:
     found = Fake()
     run = found.ask_with_examples(60, 60)
 
     summary = found.summary()
 
     assert summary.differences[run].value == pytest.approx(0.45)
-    assert ", 45.0 (" in summary.verdict and "above few-shot, and 25.0 (" in summary.verdict
-    assert "Tuning is worth it: 3 examples in its prompt reach 30.0 points (" in summary.verdict
+    assert summary.decision.alternative == run
+    assert ", and 45.0 (" in summary.reason and "above the untuned model with 3 examples" in summary.reason
 
 
-def test_a_few_examples_that_may_be_as_good_are_said_to_be() -> None:
+@pytest.mark.parametrize(
+    ("dev", "test", "why"),
+    [(149, 149, "not clearly better"), (149, 180, "clearly worse"), (170, 172, "clearly worse")],
+)
+def test_examples_in_the_prompt_that_are_as_good_or_better_are_what_to_use(
+    dev: int, test: int, why: str
+) -> None:
     found = Fake()
-    found.ask_with_examples(149, 149)
-
-    assert (
-        "Tuning is not shown to be worth it: 3 examples in its prompt reach 74.5 points (68.0 to 80.0), "
-        "which cannot be told apart." in found.summary().verdict
-    )
-
-
-def test_examples_that_are_better_on_test_than_the_winner_by_dev_are_said_to_be() -> None:
-    found = Fake()
-    found.ask_with_examples(149, 180)
-
-    verdict_ = found.summary().verdict
-    assert "15.0 (" in verdict_ and "below few-shot" in verdict_
-    assert "Tuning is not worth it: 3 examples in its prompt reach 90.0 points" in verdict_
-
-
-def test_tuning_is_not_worth_it_where_the_bare_untuned_model_is_as_good() -> None:
-    found = Fake({"base": (148, 149)})
-    found.ask_with_examples(60, 60)
-
-    assert "Tuning is not shown to be worth it: the untuned base reaches 74.5" in found.summary().verdict
-
-
-def test_examples_in_the_prompt_can_win() -> None:
-    found = Fake()
-    run = found.ask_with_examples(170, 172)
+    run = found.ask_with_examples(dev, test)
 
     summary = found.summary()
 
-    assert summary.winner == run
-    assert summary.verdict.startswith(
-        "No config beat few-shot on dev, so use the untuned base with 3 examples in its prompt: accuracy "
-        "86.0 points ("
-    )
-    assert "above the untuned base, and 36.0 (" in summary.verdict
-    assert "worth it" not in summary.verdict
+    assert summary.use == run
+    assert summary.decision.headline == f"Use the untuned model with 3 examples: tuning is {why}."
 
 
-def test_neither_examples_nor_a_config_may_beat_the_bare_model() -> None:
-    found = Fake({"base": (180, 170)})
+def test_the_bare_untuned_model_is_used_where_it_is_as_good() -> None:
+    found = Fake({"base": (148, 149)})
     found.ask_with_examples(60, 60)
 
-    assert "Neither a config nor few-shot beat the untuned base on dev" in found.summary().verdict
+    assert found.summary().decision.headline == "Use the untuned model: tuning is not clearly better."
 
 
 def test_a_study_without_few_shot_says_nothing_of_it() -> None:
     verdict_ = Fake().summary().verdict
 
-    assert "few-shot" not in verdict_ and "worth it" not in verdict_
+    assert "few-shot" not in verdict_ and "examples" not in verdict_

@@ -87,7 +87,9 @@ def test_the_end_of_a_study_is_told_once(listener: Listener, files: Artifacts) -
 
     (body,) = listener.bodies
     assert (body["study"], body["name"], body["status"]) == (STUDY, "tickets", "failed")
-    assert body["verdict"] == "No model has a score, so none can be recommended."
+    assert body["verdict"] == (
+        "Unfinished: no training has a score. Not counted: shortlist 1 and shortlist 1 (failed)."
+    )
     assert body["link"] == f"https://pages.example/studies?study={STUDY}"
     assert body["text"] == f"tickets: {body['verdict']} {body['link']}"
 

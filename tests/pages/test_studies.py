@@ -30,22 +30,57 @@ def test_without_a_study_the_list_points_to_tune(app: AppTest) -> None:
     assert not app.exception
 
 
-def test_the_list_shows_name_status_and_best_score(finished: Study, app: AppTest) -> None:
+def test_the_list_shows_name_status_and_whether_tuning_won(finished: Study, app: AppTest) -> None:
     opened(app, "studies")
 
     seen = texts(app).replace("\\", "")
     assert "Finished" in seen
-    assert "Accuracy 90.3 (" in seen
+    assert "Tuning won" in seen
+    assert "Accuracy 90.3, shortlist 1; 69.9 ahead of the untuned model" in seen
     assert not app.exception
 
 
-def test_a_study_opens_by_its_address_and_says_first_which_model_to_use(
-    finished: Study, app: AppTest
-) -> None:
+def test_a_study_opens_by_its_address_and_says_first_what_to_do(finished: Study, app: AppTest) -> None:
     opened(app, "studies", study=finished.study)
 
     seen = texts(app).replace("\\", "")
-    assert "#### Use shortlist 1 (lr 3e-3, 3 epochs, batch 8, r 8, alpha 16): accuracy 90.3 points" in seen
+    assert "### Use shortlist 1: clearly better than anything cheaper." in seen
+    assert "Accuracy on new rows, shortlist 1\n" in seen and "## 90.3\n" in seen
+    assert "Against the untuned model\n" in seen and "## +69.9 points\n" in seen
+    assert not app.exception
+
+
+def test_the_next_step_goes_to_its_section_and_chooses_the_run(finished: Study, app: AppTest) -> None:
+    opened(app, "studies", study=finished.study)
+
+    app.button(key="next_step").click().run()
+
+    assert app.session_state["study_section"] == "Export"
+    assert app.selectbox(key="export_run").value == finished.runs[2]
+    assert not app.exception
+
+
+def test_a_stopped_study_says_what_is_missing_and_offers_to_finish_it(
+    finished: Study, served: Artifacts, app: AppTest
+) -> None:
+    served.write_result(RunResult(finished.runs[2], 1, RunStatus.STOPPED))
+
+    opened(app, "studies", study=finished.study)
+
+    seen = texts(app).replace("\\", "")
+    assert "### Unfinished: shortlist 1 has no score." in seen
+    assert "Use the default" not in seen
+    assert app.button(key="next_step").label == "Finish what is missing"
+    assert not app.exception
+
+
+def test_a_study_that_is_not_over_has_no_verdict_in_the_list(served: Artifacts, app: AppTest) -> None:
+    study = studies.write(served)
+    store.collect_study(collector.store(), served, study.study)
+
+    opened(app, "studies")
+
+    assert not {"Tie", "Tuning won", "Unfinished"} & set(texts(app).split("\n"))
     assert not app.exception
 
 

@@ -28,7 +28,7 @@ def sample(served: Artifacts) -> Artifacts:
     return served
 
 
-def section(app: AppTest, run: str = "shortlist 3 (winner)") -> AppTest:
+def section(app: AppTest, run: str = "shortlist 3 (first on dev)") -> AppTest:
     return opened(app, "studies", study=SAMPLE, study_section="Export", export_run=run)
 
 
@@ -38,7 +38,7 @@ def test_a_baseline_that_no_model_beat_comes_first_and_can_be_exported(
     opened(app, "studies", study=SAMPLE, study_section="Export")
 
     options = app.selectbox(key="export_run").options
-    assert options[:2] == ["TF-IDF + logistic regression (no tuned model beat it)", "shortlist 3 (winner)"]
+    assert options[:2] == ["TF-IDF + logistic regression (recommended)", "shortlist 3 (first on dev)"]
     assert len(options) == 7
     assert app.selectbox(key=f"export_what_{SAMPLE}-08").options == [
         "Everything",

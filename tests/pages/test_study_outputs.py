@@ -29,7 +29,7 @@ def table(app: AppTest) -> pd.DataFrame:
 
 
 def test_the_test_rows_are_shown_with_the_winner_beside_the_base(study: Study, app: AppTest) -> None:
-    opened(app, "studies", study=study.study)
+    opened(app, "studies", study=study.study, study_section="Outputs")
 
     assert (
         "shortlist 1 answers 93 of 103 test rows right; tuning changed 72 answers, 72 for the better and 0"
@@ -52,6 +52,7 @@ def test_split_run_filter_and_page_come_from_the_address(study: Study, app: AppT
         app,
         "studies",
         study=study.study,
+        study_section="Outputs",
         outputs_split="dev",
         outputs_run="default",
         outputs_filter="wrong",
@@ -70,21 +71,35 @@ def test_a_filter_that_leaves_nothing_says_so(study: Study, served: Artifacts, a
     path = served.open_attempt(run, 1) / "predictions.parquet"
     pd.read_parquet(path).assign(valid=True, prediction="billing").to_parquet(path)
 
-    opened(app, "studies", study=study.study, outputs_run="untuned base", outputs_filter="invalid")
+    opened(
+        app,
+        "studies",
+        study=study.study,
+        study_section="Outputs",
+        outputs_run="untuned base",
+        outputs_filter="invalid",
+    )
 
     assert "The filter leaves no test row: invalid." in texts(app)
     assert not app.exception
 
 
 def test_a_foreign_filter_in_the_address_shows_all(study: Study, app: AppTest) -> None:
-    opened(app, "studies", study=study.study, outputs_filter="'; DROP TABLE", outputs_page="999")
+    opened(
+        app,
+        "studies",
+        study=study.study,
+        study_section="Outputs",
+        outputs_filter="'; DROP TABLE",
+        outputs_page="999",
+    )
 
     assert len(table(app)) == study_output_table.PAGE
     assert not app.exception
 
 
 def test_the_base_alone_is_not_compared_with_itself(study: Study, app: AppTest) -> None:
-    opened(app, "studies", study=study.study, outputs_run="untuned base")
+    opened(app, "studies", study=study.study, study_section="Outputs", outputs_run="untuned base")
 
     assert "untuned base answers 21 of 103 test rows right" in texts(app)
     assert "changed by tuning" not in app.button_group(key="outputs_filter").options

@@ -78,7 +78,7 @@ def test_a_study_without_a_search_offers_one_and_says_what_it_costs(
 
     assert "No search of this study has run yet" in seen(app)
     label = app.button(key="search_start").label.replace("\\", "")
-    assert label.startswith("Search 8 more configs with TPE, about ")
+    assert label.startswith("Search 8 more configs with random, about ")
     assert not app.exception
 
 

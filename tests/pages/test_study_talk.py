@@ -137,5 +137,5 @@ def test_predict_offers_the_baseline_that_no_model_beat_first(served: Artifacts,
     opened(app, "studies", study=SAMPLE, study_section="Predict")
 
     options = app.selectbox(key="predict_run").options
-    assert options[:2] == ["TF-IDF + logistic regression (no tuned model beat it)", "shortlist 3 (winner)"]
+    assert options[:2] == ["TF-IDF + logistic regression (recommended)", "shortlist 3 (first on dev)"]
     assert not app.exception
