@@ -38,8 +38,8 @@ def show(view: StudyView, found: Summary) -> None:
             st.markdown(words.plain(found.reason))
         _tiles(view, decision)
         with st.expander("How sure is this?", key="how_sure"):
-            for sentence in filter(None, (found.reason, *found.details)):
-                st.markdown(f"- {words.plain(sentence)}")
+            sentences = filter(None, (found.reason, *found.details))
+            st.markdown("\n".join(f"- {words.plain(sentence)}" for sentence in sentences))
             study_seeds.offer(view)
 
 
