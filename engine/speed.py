@@ -1,12 +1,12 @@
-"""How fast this machine reads and trains an LLM: measured once by a worker, until then a table."""
+"""How fast this machine reads and trains an LLM: measured by a worker, until then a table."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,23 @@ def read(home: Path) -> Speed | None:
         return None  # as good as never measured: it will be measured anew
     same = (found.processor, found.instruction_set) == (processor.name(), processor.allowed_here())
     return found if same else None
+
+
+def better(one: Speed, other: Speed | None) -> Speed:
+    """The quicker of two measurements in each figure: other work on the machine only slows one down."""
+    if other is None:
+        return one
+    halves = [rates for rates in (one.bfloat16, other.bfloat16) if rates is not None]
+    return replace(
+        one,
+        float32=_quicker([one.float32, other.float32]),
+        bfloat16=_quicker(halves) if halves else None,
+        cast_seconds=min(one.cast_seconds, other.cast_seconds),
+    )
+
+
+def _quicker(found: Sequence[Rates]) -> Rates:
+    return Rates(*(max(getattr(rates, name) for rates in found) for name in ("forward", "lora", "full")))
 
 
 def keep(home: Path, speed: Speed) -> None:

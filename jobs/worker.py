@@ -147,7 +147,7 @@ class Pool:
             for index in self._indices:
                 self._fork(index)
             if self._name == queue.STUDIES and 0 in self._indices:
-                _measure_once()
+                _measure_beside()
             while True:
                 ended, _ = os.wait()
                 if ended in self._running:
@@ -190,20 +190,20 @@ class Pool:
             time.sleep(0 if ended else 0.02)
 
 
-def _measure_once() -> None:
-    """Fork a child that measures how fast this processor computes, unless it is known or a GPU computes.
+def _measure_beside() -> None:
+    """Fork a child that measures how fast this processor computes, unless a GPU does.
 
-    It waits until the start is over, for its own sake and for that of the start.
+    It waits until the start is over, and improves what a busier time has measured.
     """
     home, parent = settings_module.current().home, os.getpid()
-    if process.gpus() or speed.read(home) is not None or os.fork() != 0:
+    if process.gpus() or os.fork() != 0:
         return
     try:
         process.die_with_parent(parent)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.nice(MEASURING_NICE)
         time.sleep(MEASURE_AFTER_SECONDS)
-        speed.keep(home, speed.measure())
+        speed.keep(home, speed.better(speed.measure(), speed.read(home)))
     except Exception:
         logging.getLogger(__name__).exception("The processor's speed could not be measured")
     finally:

@@ -40,7 +40,7 @@ def offer() -> None:
             plan = _plan(data, one)
             cost = tune_cost.of_runs(plan.specs, data)
             st.button(
-                f"Fill it in, about {words.duration(cost.seconds)} to train", key=f"take_{one.key}",
+                f"Fill it in, {tune_cost.time(cost)} to train", key=f"take_{one.key}",
                 width="stretch", on_click=_take, args=(one, data.id),
             )  # fmt: skip
 

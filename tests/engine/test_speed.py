@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import processor, speed
+from engine.speed import Rates
 
 
 def test_what_linux_says_of_the_processor_agrees_with_torch() -> None:
@@ -22,6 +23,16 @@ def test_a_measured_speed_is_read_again_on_the_same_processor_only(
 
     monkeypatch.setattr(processor, "name", lambda: "another processor")
     assert not speed.known(tmp_path).measured
+
+
+def test_a_measurement_on_a_busy_machine_does_not_spoil_an_earlier_one() -> None:
+    idle = speed.of_table("avx512_amx")
+    busy = replace(idle, float32=Rates(1e10, 1e10, 1e11), cast_seconds=2e-9)
+
+    found = speed.better(busy, idle)
+
+    assert found.float32 == Rates(idle.float32.forward, idle.float32.lora, 1e11)
+    assert (found.bfloat16, found.cast_seconds) == (idle.bfloat16, idle.cast_seconds)
 
 
 def test_a_broken_file_counts_as_never_measured(tmp_path: Path) -> None:

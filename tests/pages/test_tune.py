@@ -159,7 +159,7 @@ def test_a_config_that_does_not_fit_is_named_and_a_smaller_batch_makes_the_plan_
     tickets: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHORTLIST_WORKERS", "1")
-    monkeypatch.setattr(footprint, "BESIDE", 200.0)
+    monkeypatch.setattr(footprint, "BESIDE", 50.0)
     monkeypatch.setattr(machine, "memory", lambda: Memory(2 * 10**9, of_gpu=False))
     tickets.run()
 
