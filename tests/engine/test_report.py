@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine import dataset as datasets
-from engine import report
-from engine.records import RunKind
+from engine import decision, report
+from engine.records import RunKind, Score
 from engine.report import Facts
 from engine.verdict import Summary
 from jobs import reports
@@ -64,16 +64,17 @@ def test_a_study_from_before_few_shot_is_told_as_it_was(facts: Facts) -> None:
         assert "few-shot" not in text.lower()
 
 
-def test_every_run_is_in_the_table_with_its_intervals_and_the_winner_marked(facts: Facts) -> None:
+def test_every_run_is_in_the_table_with_its_intervals_and_the_one_to_use_marked(facts: Facts) -> None:
     (results,) = [s for s in report.sections(facts) if s.title == "Results"]
 
     assert results.table is not None and results.table.marked is not None
     assert len(results.table.rows) == len(facts.specs)
-    winner = facts.results[facts.summary.winner or ""]
+    use = facts.results[facts.summary.use or ""]
     marked = results.table.rows[results.table.marked]
-    assert winner.test is not None
-    assert marked[2].startswith(f"{100 * winner.test.value:.1f} (")
-    assert marked[3] == "winner"
+    assert use.test is not None
+    assert marked[2].startswith(f"{100 * use.test.value:.1f} (")
+    assert marked[3].startswith("-20.") and marked[3].endswith("), recommended")
+    assert "first on dev" in [row[3] for row in results.table.rows]
 
 
 def test_each_class_of_the_winner_has_its_rows_and_recall(facts: Facts) -> None:
@@ -150,7 +151,7 @@ def test_a_study_that_has_not_ended_says_what_is_missing(home: Path) -> None:
     found = reports.facts(study.study)
 
     text = report.to_markdown(found)
-    assert "2 of 2 runs have not ended" in text
+    assert "Unfinished: 2 runs have no score." in text
     assert "shortlist 1 has not ended yet" in text
     assert "deleted since" in text
     assert report.to_html(found)
@@ -168,9 +169,11 @@ def test_limits_name_what_was_cut_and_who_was_trained_once(facts: Facts) -> None
 
 
 def test_a_report_is_not_made_of_a_summary_without_a_winner_as_if_there_were_one(facts: Facts) -> None:
-    nothing = Summary(None, "No model has a score, so none can be recommended. Nothing ran.", {})
+    nothing = Summary(
+        None, decision.decide([], lambda first, second: Score(0.0, 0.0, 0.0, 0)), "Nothing ran.", {}
+    )
 
     (results,) = [s for s in report.sections(replace(facts, summary=nothing)) if s.title == "Results"]
 
     assert results.table is not None and results.table.marked is None
-    assert "winner" not in [cell for row in results.table.rows for cell in row]
+    assert {"winner", "first on dev"}.isdisjoint(cell for row in results.table.rows for cell in row)

@@ -36,9 +36,7 @@ def diagnosed(app: AppTest, study: Study) -> AppTest:
     return opened(app, "studies", study=study.study, study_section="Diagnosis")
 
 
-def test_a_finding_stands_with_its_numbers_in_the_section_and_with_its_label_in_the_table(
-    overfit: Study, app: AppTest
-) -> None:
+def test_a_finding_stands_with_its_numbers_and_what_its_label_means(overfit: Study, app: AppTest) -> None:
     diagnosed(app, overfit)
 
     seen = texts(app).replace("\\", "")
@@ -48,9 +46,23 @@ def test_a_finding_stands_with_its_numbers_in_the_section_and_with_its_label_in_
     assert "Try next: Train no longer than epoch 1, after which dev loss was lowest." in seen
     assert "Overfit: it learnt its training rows by heart" in seen
     assert app.button(key="train_next").disabled or "about" in app.button(key="train_next").label
-    opened(app, "studies", study=overfit.study, study_section="Scores")
-    assert list(app.dataframe(key="runs").value["diagnosis"]) == ["", "", "overfit"]
     assert not app.exception
+
+
+def test_the_label_of_a_finding_stands_in_the_table_of_runs(overfit: Study, app: AppTest) -> None:
+    opened(app, "studies", study=overfit.study)
+
+    assert list(app.dataframe(key="runs").value["diagnosis"]) == ["", "", "overfit"]
+
+
+def test_the_diagnosis_opens_on_the_run_to_use(overfit: Study, served: Artifacts, app: AppTest) -> None:
+    default, use = (served.read_result(run) for run in overfit.runs[1:])
+    assert default is not None and use is not None
+    served.write_result(replace(default, facts=use.facts))
+
+    diagnosed(app, overfit)
+
+    assert app.selectbox(key="diagnosis_run").value == overfit.runs[2]
 
 
 def test_one_click_adds_the_next_config_and_queues_it(
