@@ -33,7 +33,7 @@ STANDINGS: dict[Standing, tuple[str, Literal["green", "gray", "orange"]]] = {
 OPEN = {
     Outcome.NOTHING: "Nothing learnt",
     Outcome.FEW_ROWS: "Too few rows",
-    Outcome.UNFINISHED: "Unfinished",
+    Outcome.UNFINISHED: "Runs missing",
 }
 
 
@@ -99,7 +99,7 @@ def _verdict(row: StudyRow) -> None:
 
 
 def _numbers(row: StudyRow, decision: Decision) -> str:
-    """'Accuracy 90.3 with shortlist 1, 26.2 above TF-IDF'; the headline where there are none."""
+    """'Accuracy 90.3, shortlist 1; 26.2 ahead of TF-IDF'; the headline where nothing is to be used."""
     score, gap = decision.score, decision.against_alternative
     if score is None or decision.standing is None:
         return decision.headline

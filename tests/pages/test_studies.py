@@ -80,7 +80,7 @@ def test_a_study_that_is_not_over_has_no_verdict_in_the_list(served: Artifacts, 
 
     opened(app, "studies")
 
-    assert not {"Tie", "Tuning won", "Unfinished"} & set(texts(app).split("\n"))
+    assert not {"Tie", "Tuning won", "Runs missing"} & set(texts(app).split("\n"))
     assert not app.exception
 
 
