@@ -34,11 +34,12 @@ def show(view: StudyView, found: Summary) -> None:
         left.markdown(f"### {words.plain(decision.headline)}")
         with right:
             _button(view, decision)
-        if decision.outcome in NEEDS_A_REASON:
+        told = decision.outcome in NEEDS_A_REASON
+        if told:
             st.markdown(words.plain(found.reason))
         _tiles(view, decision)
         with st.expander("How sure is this?", key="how_sure"):
-            sentences = filter(None, (found.reason, *found.details))
+            sentences = found.details if told else (found.reason, *found.details)
             st.markdown("\n".join(f"- {words.plain(sentence)}" for sentence in sentences))
             study_seeds.offer(view)
 
