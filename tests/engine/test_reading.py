@@ -206,7 +206,7 @@ def test_columns_without_a_name_of_their_own_get_one(tmp_path: Path) -> None:
         (b"\xef\xbb\xbf", "is empty"),
         (b"text,label\n", "a header but no rows"),
         (b"[]", "no rows"),
-        (gzip.compress(CSV.encode()), "gzip"),
+        (gzip.compress(CSV.encode(), mtime=0), "gzip"),
         (b"PK\x03\x04rest", "Excel"),
         (b"%PDF-1.7 rest", "PDF"),
         (b"<!DOCTYPE html><html>", "web page"),
