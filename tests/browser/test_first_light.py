@@ -40,6 +40,7 @@ def test_a_file_becomes_a_verdict(wide: Page, browser: Browser, address: str, sc
     page.get_by_text("The real thing").or_(page.get_by_text("A tour")).first.wait_for(timeout=30_000)
     if (tiny := page.locator(".st-key-choose_shortlist-tiny-4m button")).is_enabled():
         tiny.click()
+        expect(tiny).to_be_disabled(timeout=30_000)
     page.locator("input[type=file]").first.set_input_files(SAMPLES / "support_tickets.csv")
     page.get_by_role("slider").press("ArrowLeft")
     page.get_by_role("slider").press("ArrowLeft")

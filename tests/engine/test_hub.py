@@ -67,6 +67,7 @@ def test_a_download_brings_the_files_of_the_model_and_nothing_else(fake: FakeHub
     found = {path.name for path in download.folder.iterdir() if path.is_file()}
     assert found == {
         "config.json",
+        "generation_config.json",
         "tokenizer.json",
         "tokenizer_config.json",
         "model.safetensors.index.json",
