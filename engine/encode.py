@@ -104,15 +104,15 @@ class Encoder:
 
     def write_prompt(self, row: Row) -> str:
         """The prompt alone, with the same room for the answer in every row."""
-        bare = Row(row.number, row.inputs, (), row.group)
+        bare = _unanswered(row)
         prompt = prompts.render(bare, self.form, self.tokenizer).prompt
         budget = self.max_length - self.answer_tokens
         return prompt if self._count(prompt) <= budget else self._shortened(bare, budget)
 
     def cuts_prompt(self, row: Row) -> bool:
         """Whether the row's prompt is longer than what is read of it."""
-        bare = Row(row.number, row.inputs, (), row.group)
-        return self.write_prompt(row) != prompts.render(bare, self.form, self.tokenizer).prompt
+        whole = prompts.render(_unanswered(row), self.form, self.tokenizer).prompt
+        return self.write_prompt(row) != whole
 
     def shown(self, row: Row) -> dict[str, Any]:
         """The exact text of a row, and how many tokens it has."""
@@ -167,6 +167,10 @@ class Encoder:
     def _places(self, prompt: str, turns: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
         """Where in the prompt's tokens these parts of its text are."""
         return [(self._count(prompt[:start]), self._count(prompt[:stop])) for start, stop in turns]
+
+
+def _unanswered(row: Row) -> Row:
+    return Row(row.number, row.inputs, (), row.group)
 
 
 def readable(dataset: Dataset, tokenizer: Any) -> tuple[Dataset, dict[int, str]]:
