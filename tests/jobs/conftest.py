@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from engine import settings
-from jobs import process, stack
+from jobs import process, stack, worker
 from jobs.stack import Stack
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,7 +38,13 @@ def family(pid: int) -> list[psutil.Process]:
 def workers(home: Path) -> list[int]:
     """The process ids of a home's workers, without the pools that they were forked from."""
     pools = [p for p in psutil.Process(supervisor(home)).children() if "redis" not in p.name()]
-    return [p.pid for pool in pools for p in pool.children() if process.is_alive(p.pid)]
+    return [p.pid for pool in pools for p in workers_of(pool.pid)]
+
+
+def workers_of(pool: int) -> list[psutil.Process]:
+    """A pool's workers, without the child that measures how fast the processor computes."""
+    children = [p for p in psutil.Process(pool).children() if process.is_alive(p.pid)]
+    return [p for p in children if p.nice() != worker.MEASURING_NICE]
 
 
 def supervisor(home: Path) -> int:
@@ -73,6 +79,6 @@ def toy_worker(redis_only: Stack) -> Iterator[StartWorker]:
         return started[-1]
 
     yield start
-    for worker in started:
-        worker.send_signal(signal.SIGKILL)
-        worker.wait()
+    for pool in started:
+        pool.send_signal(signal.SIGKILL)
+        pool.wait()

@@ -6,14 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 from redis import Redis
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from jobs import process, queue
-from tests.jobs.conftest import ROOT, StartWorker, eventually
+from tests.jobs.conftest import ROOT, StartWorker, eventually, workers_of
 
 TOYS = "tests.jobs.toys"
 
@@ -60,7 +59,7 @@ def test_a_job_whose_worker_was_killed_is_done_by_the_next_fork_and_its_child_is
     eventually(lambda: list(tmp_path.glob("*.pid")))
     (child,) = (int(path.stem) for path in tmp_path.glob("*.pid"))
 
-    (worker,) = psutil.Process(pool.pid).children()
+    (worker,) = workers_of(pool.pid)
     worker.kill()
 
     eventually(lambda: not process.is_alive(child), seconds=5)
