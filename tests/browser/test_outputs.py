@@ -119,7 +119,7 @@ def test_the_losses_of_a_training_are_judged_and_a_next_config_is_offered(
 
 
 def test_a_text_is_answered_by_base_and_tuned_side_by_side(window: Page, screenshots: Path) -> None:
-    open_section(window, "Try+it&talk_run=shortlist+3+%28winner%29")
+    open_section(window, "Try+it&talk_run=shortlist+3+%28first+on+dev%29")
     field = window.get_by_label("Text", exact=True)
     expect(field).not_to_have_value("")
     text = field.input_value()
