@@ -172,7 +172,7 @@ def tune(
 ) -> None:
     """Train the default and the shortlist on a file, score their rivals, and say which model to use."""
     from engine import dataset
-    from jobs import plans, repeats, stack, studies
+    from jobs import fitting, plans, repeats, stack, studies
 
     started = time.monotonic()
     layout = layout_of(encoding, delimiter, quoting, header, sheet, lists, missing, no_answer)
@@ -187,7 +187,12 @@ def tune(
             assistant_only_loss=assistant_only_loss,
         )  # fmt: skip
         request = plans.with_starting_points(request)
-        plan = plans.make(request)
+        fitted = fitting.fitted(plans.make(request), data)
+        if fitted.too_large:
+            raise errors.ConfigError(fitting.refusal(fitted.too_large))
+        for change in fitting.changes(fitted):
+            err.print(change, markup=False, soft_wrap=True)
+        plan = fitted.plan
         studies.save_dataset(data, file)
         study = studies.create(plan).study
         studies.launch(study)

@@ -206,11 +206,18 @@ def of_run(spec: RunSpec, dataset: Dataset, tokenizer: Any) -> Encoder:
     return encoder(form, tokenizer, rows, min(spec.max_length or context, context))
 
 
-def of_rows(dataset: Dataset, model: BaseModel, tokenizer: Any, template: str | None = None) -> Encoder:
+def of_rows(
+    dataset: Dataset,
+    model: BaseModel,
+    tokenizer: Any,
+    template: str | None = None,
+    max_length: int | None = None,
+) -> Encoder:
     """How a run of this model would read a dataset, all training rows taken."""
     form = Form(dataset.task, prompts.chosen_template(template, dataset, model), dataset.labels)
     usable, _ = readable(dataset, tokenizer)
-    return encoder(form, tokenizer, usable.split("train"), model.context_length)
+    limit = min(max_length or model.context_length, model.context_length)
+    return encoder(form, tokenizer, usable.split("train"), limit)
 
 
 def encoder(form: Form, tokenizer: Any, train_rows: Sequence[Row], max_length: int | None = None) -> Encoder:

@@ -2,13 +2,14 @@
 
 import streamlit as st
 
+from jobs.fitting import fitted
 from jobs.plans import PlanRequest
 from pages import problems, tune_configs, tune_cost, tune_data, tune_model, tune_options, tune_plan, tune_rows
 
 st.title("Tune", anchor=False)
 st.caption("Labelled rows in; the few configs worth training; an honest answer which model to use.")
 left, right = st.columns([2, 1], gap="medium")
-understood = plan = options = model = None
+understood = fitting = options = model = None
 missing = ""
 
 with left:
@@ -35,10 +36,9 @@ with left:
                 time_cap_minutes=options.time_cap_minutes, folds=options.folds,
                 early_shortlist=options.early_shortlist,
             )  # fmt: skip
-            plan = tune_configs.choose(request)
-            tune_rows.unread(
-                tune_cost.unread(understood.dataset.id, understood.dataset, model, understood.template)
-            )
+            fitting = fitted(tune_configs.choose(request), understood.dataset)
+            length = fitting.max_length
+            tune_rows.unread(tune_cost.unread(understood.dataset, model, understood.template, length))
 
 with right, st.container(key="plan"):
-    tune_plan.card(understood, plan, missing, options.differences if options else ())
+    tune_plan.card(understood, fitting, missing, options.differences if options else ())

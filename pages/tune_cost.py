@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Sequence
-from dataclasses import replace
 
 import streamlit as st
 
-from engine import checks, encode, estimate, machine, models, settings
+from engine import checks, encode, estimate, machine, models
 from engine.dataset import Dataset
 from engine.encode import Encoder
-from engine.estimate import Crew, Estimate, TooLarge
-from engine.machine import Memory
+from engine.estimate import Estimate
 from engine.models import BaseModel
 from engine.records import Issue, Method, RunResult, RunSpec, Task
 from engine.tokens import Tokenizer
-from jobs import collector, process, stack
-from jobs.plans import Plan
+from jobs import collector, fitting
 from pages import live, words
 
 STUDIES_LOOKED_AT = 5
@@ -33,33 +30,7 @@ def of_runs(specs: Sequence[RunSpec], data: Dataset) -> Estimate:
 def _estimate(key: tuple[Hashable, ...], _specs: Sequence[RunSpec], _data: Dataset) -> Estimate:
     """`key` says all that the runs' cost depends on: their ids, new for each plan, are no part of it."""
     past = _past(_specs[0].model, _specs[0].method, _specs[0].task)
-    return estimate.estimate_study(_specs, _data, past, crew())
-
-
-def crew() -> Crew:
-    """The workers of this machine and the threads of each, as jobs.supervisor starts them."""
-    workers = max(1, stack.worker_count(settings.current()))
-    return Crew(workers, max(1, process.cores() // workers))
-
-
-def too_large(plan: Plan, data: Dataset) -> list[TooLarge]:
-    """The plan's runs that do not fit beside each other; none where the workers may be elsewhere."""
-    if settings.current().redis_url is not None:
-        return []
-    return estimate.too_large(plan.specs, data, _room(len(plan.specs)))
-
-
-def fitting(plan: Plan, data: Dataset) -> Plan:
-    """The plan with smaller batches, accumulated to as many rows, where that makes a run fit."""
-    instead = {one.spec.run: one.instead for one in too_large(plan, data) if one.instead is not None}
-    specs = (replace(spec, config=instead.get(spec.run, spec.config)) for spec in plan.specs)
-    return replace(plan, specs=tuple(specs))
-
-
-def _room(runs: int) -> Memory:
-    """Of each of so many runs: each GPU has a worker of its own, the processor's workers share the memory."""
-    whole = machine.memory()
-    return whole if whole.of_gpu else Memory(whole.size // max(1, min(crew().workers, runs)), of_gpu=False)
+    return estimate.estimate_study(_specs, _data, past, fitting.crew())
 
 
 def _past(model: str, method: Method, task: Task) -> list[RunResult]:
@@ -80,26 +51,28 @@ def time(cost: Estimate) -> str:
 
 def memory(cost: Estimate, runs: int) -> str:
     """What a run needs and how many go on at once, beside what the machine has."""
-    whole, at_once = machine.memory(), min(crew().workers, runs)
+    whole, at_once = machine.memory(), min(fitting.crew().workers, runs)
     several = f" a run, {at_once} at once," if at_once > 1 and not whole.of_gpu else ""
     return f"about {words.size(cost.memory_bytes)}{several} of {words.size(whole.size)}"
 
 
-def unread(data_id: str, data: Dataset, model: BaseModel, template: str | None) -> list[Issue]:
+def unread(data: Dataset, model: BaseModel, template: str | None, max_length: int | None) -> list[Issue]:
     """What the model refuses of the rows or cannot read to its end; empty while it is not here."""
-    return _unread(data_id, data, model, template) if models.is_here(model) else []
+    return _unread(data.id, data, model, template, max_length) if models.is_here(model) else []
 
 
 @st.cache_resource(max_entries=16, show_spinner="Counting tokens")
-def _unread(data_id: str, _data: Dataset, model: BaseModel, template: str | None) -> list[Issue]:
-    text = reader(_data, model, template)
+def _unread(
+    data_id: str, _data: Dataset, model: BaseModel, template: str | None, max_length: int | None
+) -> list[Issue]:
+    text = reader(_data, model, template, max_length)
     usable, refused = encode.readable(_data, text.tokenizer)
     return [*checks.refused(_data, refused), *filter(None, [checks.truncation(usable, text)])]
 
 
-def reader(data: Dataset, model: BaseModel, template: str | None) -> Encoder:
+def reader(data: Dataset, model: BaseModel, template: str | None, max_length: int | None = None) -> Encoder:
     """How a run of this model, which must be here, reads the rows."""
-    return encode.of_rows(data, model, _tokenizer(model.id), template)
+    return encode.of_rows(data, model, _tokenizer(model.id), template, max_length)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -10,6 +10,7 @@ from engine import grids, halving, pruning_risk
 from engine.dataset import Dataset
 from engine.estimate import Estimate
 from engine.halving import Saving
+from jobs import fitting
 from jobs.plans import Plan
 from pages import tune_cost, words
 
@@ -55,7 +56,7 @@ def cost(plan: Plan, data: Dataset) -> Estimate:
     whole, found = tune_cost.of_runs(plan.specs, data), saving(plan, data)
     if found is None or found.seconds is None:
         return whole
-    left = max(0.0, 1 - found.seconds / tune_cost.crew().workers / whole.seconds)
+    left = max(0.0, 1 - found.seconds / fitting.crew().workers / whole.seconds)
     return replace(whole, seconds=left * whole.seconds, low=left * whole.low, high=left * whole.high)
 
 

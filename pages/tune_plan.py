@@ -4,71 +4,48 @@ from __future__ import annotations
 
 import streamlit as st
 
-from engine.estimate import Estimate, TooLarge
+from engine.estimate import Estimate
 from engine.findings import counted
 from engine.records import RunKind, RunSpec
 from jobs import promises, studies
+from jobs.fitting import Fitting, changes, refusal
 from jobs.plans import Plan
-from pages import live, tune_configs, tune_cost, tune_early, tune_file, tune_model, tune_own, words
+from pages import live, tune_configs, tune_cost, tune_early, tune_file, tune_model, tune_own
 from pages.tune_data import Understood
 
 CORRECT = "Correct what is marked"
-TOO_LARGE = "Choose smaller batches, or a smaller model"
-SMALLER = "per_device_train_batch_size falls, gradient_accumulation_steps rises: the steps stay the same."
-SPLIT = "split_batches_to_fit"
+TOO_LARGE = "Choose a smaller model"
 
 
-def card(understood: Understood | None, plan: Plan | None, missing: str, changed: tuple[str, ...]) -> None:
+def card(
+    understood: Understood | None, fitting: Fitting | None, missing: str, changed: tuple[str, ...]
+) -> None:
     """What pressing the button does, or what is missing before it can be pressed."""
     problem = live.problem()
     with st.container(border=True, key="plan_card"):
-        if understood is None or plan is None or problem is not None:
+        if understood is None or fitting is None or problem is not None:
             st.badge("Not ready yet", color="orange")
             label = problem or missing or CORRECT
             st.button(label, type="primary", key="launch", disabled=True, width="stretch")
             return
-        if st.session_state.get(SPLIT):
-            plan = tune_cost.fitting(plan, understood.dataset)
-        too_large = tune_cost.too_large(plan, understood.dataset)
-        st.badge("Not ready yet" if too_large else "Ready", color="orange" if too_large else "green")
-        cost = tune_early.cost(plan, understood.dataset)
-        for name, value in _facts(understood, plan, cost, changed).items():
+        ready = not fitting.too_large
+        st.badge("Ready" if ready else "Not ready yet", color="green" if ready else "orange")
+        cost = tune_early.cost(fitting.plan, understood.dataset)
+        for name, value in _facts(understood, fitting, cost, changed).items():
             title, text = st.columns([2, 3], gap="small")
             title.caption(name)
             text.text(value)
-        if too_large:
-            _refuse(too_large)
-        elif st.button(_label(plan, cost), type="primary", key="launch", width="stretch"):
-            launch(understood, plan, cost)
+        if not ready:
+            st.text(refusal(fitting.too_large))
+            st.button(TOO_LARGE, type="primary", key="launch", disabled=True, width="stretch")
+        elif st.button(_label(fitting.plan, cost), type="primary", key="launch", width="stretch"):
+            launch(understood, fitting.plan, cost)
 
 
-def _refuse(found: list[TooLarge]) -> None:
-    """Which runs do not fit, and the smaller batch that would make all of them fit, where there is one."""
-    most, room = (max(one.fit.needed for one in found), found[0].fit.memory.size)
-    st.text(
-        f"Does not fit: {', '.join(map(_batched, found))}. It takes up to {words.size(most)}, and a run has "
-        f"{words.size(room)} here."
-    )
-    instead = [one.instead.per_device_train_batch_size for one in found if one.instead is not None]
-    if len(instead) == len(found):
-        label = f"Read {counted(min(instead), 'row')} at a time, learn from as many as before"
-        st.button(label, key="split_batches", help=SMALLER, on_click=_split, width="stretch")
-    st.button(TOO_LARGE, type="primary", key="launch", disabled=True, width="stretch")
-
-
-def _batched(one: TooLarge) -> str:
-    """'shortlist 2 (batch 32)'."""
-    config = one.spec.config
-    return (
-        one.spec.name if config is None else f"{one.spec.name} (batch {config.per_device_train_batch_size})"
-    )
-
-
-def _split() -> None:
-    st.session_state[SPLIT] = True
-
-
-def _facts(understood: Understood, plan: Plan, cost: Estimate, changed: tuple[str, ...]) -> dict[str, str]:
+def _facts(
+    understood: Understood, fitting: Fitting, cost: Estimate, changed: tuple[str, ...]
+) -> dict[str, str]:
+    plan = fitting.plan
     trained = sum(spec.kind.trains for spec in plan.specs)
     rows = {name: len(part) for name, part in understood.dataset.splits.items()}
     rows["train"] = plan.study.train_size or rows["train"]
@@ -76,6 +53,7 @@ def _facts(understood: Understood, plan: Plan, cost: Estimate, changed: tuple[st
         "Runs": f"{counted(trained, 'training')}; {len(plan.specs) - trained} scored without training",
         "Time": tune_cost.time(cost),
         "Memory": tune_cost.memory(cost, len(plan.specs)),
+        **({"To fit": " ".join(changes(fitting))} if changes(fitting) else {}),
         "Rows": ", ".join(f"{count:,} {name}" for name, count in rows.items()),
         "Download": tune_model.download(plan.model),
         "Changed": ", ".join((*_changes(understood, plan), *changed)) or "nothing: all as recommended",
@@ -88,9 +66,7 @@ def _changes(understood: Understood, plan: Plan) -> list[str]:
     points = tune_own.points(f"{plan.study.model}_{plan.study.method}")
     own = sum(spec.kind == RunKind.CUSTOM and spec.config not in points for spec in plan.specs)
     left_out = len(plan.shortlist.entries) - len(ranks)
-    split = any(spec.config and spec.config.gradient_accumulation_steps > 1 for spec in plan.specs)
     told = {
-        "smaller batches, accumulated": split and bool(st.session_state.get(SPLIT)),
         f"k = {plan.study.k}": bool(ranks) and plan.study.k != tune_configs.RECOMMENDED,
         f"{left_out} of the shortlist left out": left_out > 0,
         counted(own, "own config"): own > 0,

@@ -155,7 +155,7 @@ def test_models_of_the_hub_say_their_size_whether_they_fit_and_what_is_downloade
     assert not tickets.exception
 
 
-def test_a_config_that_does_not_fit_is_named_and_a_smaller_batch_makes_the_plan_ready(
+def test_a_config_that_does_not_fit_gets_a_smaller_batch_and_the_plan_says_so(
     tickets: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHORTLIST_WORKERS", "1")
@@ -163,14 +163,19 @@ def test_a_config_that_does_not_fit_is_named_and_a_smaller_batch_makes_the_plan_
     monkeypatch.setattr(machine, "memory", lambda: Memory(2 * 10**9, of_gpu=False))
     tickets.run()
 
-    assert tickets.button(key="launch").disabled
-    assert "Does not fit: " in texts(tickets)
-    assert "shortlist 1 (batch 8)" in texts(tickets)
-
-    tickets.button(key="split_batches").click().run()
-
     assert not tickets.button(key="launch").disabled
-    assert "smaller batches, accumulated" in texts(tickets)
+    assert "Fewer rows at a time, learned from as many as before: " in texts(tickets)
+    assert not tickets.exception
+
+
+def test_a_plan_that_fits_in_no_way_is_not_ready_and_says_what_it_would_take(
+    tickets: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "memory", lambda: Memory(footprint.PROCESS_BYTES, of_gpu=False))
+    tickets.run()
+
+    assert tickets.button(key="launch").disabled
+    assert "Too large for this machine, even one row at a time and cut to 128 tokens: " in texts(tickets)
     assert not tickets.exception
 
 
