@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,13 +18,15 @@ from typing import Any
 
 import pandas as pd
 
-from engine import baselines, evaluate, grid, gridsource, gridspec
-from engine.dataset import Dataset
-from engine.grid import Cell
-from engine.metrics import TITLES
-from engine.records import Method, RunResult, Score
-
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from engine import baselines, evaluate, grid, gridsource, gridspec  # noqa: E402
+from engine.dataset import Dataset  # noqa: E402
+from engine.grid import Cell  # noqa: E402
+from engine.metrics import TITLES  # noqa: E402
+from engine.records import Method, RunResult, Score  # noqa: E402
+
 LEARNING_RATE, EPOCHS, RANK = 1e-3, 5, 16
 COLUMNS = ("constant", "baseline", "untuned", "few-shot", "tuned")
 
