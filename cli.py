@@ -41,6 +41,7 @@ from terminal import Json, err, out, print_json, print_table, seconds
 if TYPE_CHECKING:
     from engine.curves import Curve
     from engine.dataset import Dataset
+    from engine.estimate import Estimate
     from engine.validation import Validated
     from jobs.views import RunView
 
@@ -171,8 +172,8 @@ def tune(
     json: Json = False,
 ) -> None:
     """Train the default and the shortlist on a file, score their rivals, and say which model to use."""
-    from engine import dataset
-    from jobs import fitting, plans, repeats, stack, studies
+    from engine import dataset, estimate
+    from jobs import fitting, plans, promises, repeats, stack, studies
 
     started = time.monotonic()
     layout = layout_of(encoding, delimiter, quoting, header, sheet, lists, missing, no_answer)
@@ -193,8 +194,11 @@ def tune(
         for change in fitting.changes(fitted):
             err.print(change, markup=False, soft_wrap=True)
         plan = fitted.plan
+        cost = estimate.estimate_study(plan.specs, data, crew=fitting.crew())
+        err.print(_promise(cost))
         studies.save_dataset(data, file)
         study = studies.create(plan).study
+        promises.keep(study, cost, [spec.run for spec in plan.specs])
         studies.launch(study)
         err.print(plan.shortlist.evidence, markup=False, soft_wrap=True)
         if len(request.custom) > len(own):
@@ -478,14 +482,23 @@ def _follow(study: str) -> None:
         time.sleep(0.5)
 
 
+def _promise(cost: Estimate) -> str:
+    """'Takes about 540 to 840 s, and up to 2.4 GB a run.'"""
+    return (
+        f"Takes about {cost.low:.0f} to {cost.high:.0f} s, and up to {cost.memory_bytes / 1e9:.1f} GB a run."
+    )
+
+
 def _study_facts(study: str) -> dict[str, Any]:
     """The study as the JSON contract of `tune` has it."""
-    from jobs import views
+    from jobs import promises, views
 
     view = views.study(study)
     summary = views.summary(study)
+    kept = promises.told(view)
     return {
         "study": study,
+        "promised": None if kept is None else asdict(kept),
         "model": view.study.model,
         "method": str(view.study.method),
         "task": str(view.study.task),

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 from engine import settings
 from engine.artifacts import Artifacts
 from engine.estimate import Estimate
-from engine.records import RunStatus
+from engine.records import RunResult, RunStatus
 from jobs import tasks
 from jobs.views import RunView, StudyView
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Seconds from the first run's start to the last one's end, promised (from, to) and taken."""
+    """Seconds from the first run's start to the last one's end, promised (from, to) and taken; bytes of the
+    largest run, promised and its highest (None where it was not measured)."""
 
     low: float
     high: float
     took: float
+    memory: int
+    peak: int | None
 
 
 def keep(study: str, cost: Estimate, runs: Sequence[str]) -> None:
@@ -45,7 +48,18 @@ def told(view: StudyView) -> Kept | None:
     times = [time for run in runs for time in _times(run)] if whole else []
     if not times:
         return None
-    return Kept(float(promised["low"]), float(promised["high"]), max(times) - min(times))
+    peaks = [run.result.facts["peak_memory_mb"] for run in runs if run.result and _measured(run.result)]
+    return Kept(
+        float(promised["low"]),
+        float(promised["high"]),
+        max(times) - min(times),
+        int(promised["memory_bytes"]),
+        round(max(peaks) * 2**20) if peaks else None,
+    )
+
+
+def _measured(result: RunResult) -> bool:
+    return "peak_memory_mb" in result.facts
 
 
 def _times(run: RunView) -> list[float]:

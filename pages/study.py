@@ -33,11 +33,16 @@ def show(study_id: str) -> None:
 
 
 def _promise(view: StudyView) -> str:
-    """What was promised of the time and what it took, once the study is over."""
+    """What was promised of time and memory and what it took, once the study is over."""
     kept = promises.told(view) if view.is_over else None
     if kept is None:
         return ""
-    return f". Promised {words.span(kept.low, kept.high)}, took {words.duration(kept.took)}"
+    promised, took = words.span(kept.low, kept.high), words.duration(kept.took)
+    if kept.peak is None:
+        return f". Promised {promised}, took {took}"
+    return (
+        f". Promised {promised} and {words.size(kept.memory)} a run, took {took} and {words.size(kept.peak)}"
+    )
 
 
 def _progress(study_id: str) -> None:

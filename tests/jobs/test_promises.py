@@ -1,6 +1,7 @@
 """What a study was promised to take, beside what it took."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def test_the_promise_is_told_with_the_time_from_the_first_start_to_the_last_end(
 
     found = promises.told(views.study(study.study))
 
-    assert found == promises.Kept(540, 840, 660)
+    assert found == promises.Kept(540, 840, 660, 2_400_000_000, None)
 
 
 def test_a_run_that_was_done_again_makes_no_comparison(files: Artifacts) -> None:
@@ -60,3 +61,17 @@ def test_runs_that_were_added_later_are_no_part_of_the_promise(files: Artifacts)
 
 def test_a_study_without_a_promise_says_nothing(files: Artifacts) -> None:
     assert promises.told(views.study(studies.write(files).study)) is None
+
+
+def test_the_memory_of_the_largest_run_stands_beside_what_was_promised(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs)
+    for run, peak in zip(study.runs, (1000.0, 2000.0), strict=True):
+        ended(files, run, 1000.0, 1300.0)
+        result = studies.result(run)
+        files.write_result(replace(result, facts={**result.facts, "peak_memory_mb": peak}))
+
+    found = promises.told(views.study(study.study))
+
+    assert found is not None
+    assert (found.memory, found.peak) == (2_400_000_000, 2000 * 2**20)
