@@ -67,14 +67,17 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of all runs together, from `low` to `high` seconds; `basis` says in one sentence what was measured and
-    what is a guess. `memory_bytes`: of the run that needs most."""
+    """Of all runs together, from `low` to `high` seconds, and of each alone; bytes of the run that needs most.
+
+    `basis` says in one sentence what was measured and what is a guess.
+    """
 
     seconds: float
     memory_bytes: int
     basis: str
     low: float
     high: float
+    each: tuple[float, ...] = ()
 
 
 def estimate_study(
@@ -89,9 +92,8 @@ def estimate_study(
     needs = [memory_of_run(model, spec, size, found.speed) for spec, size in zip(specs, sizes, strict=True)]
     seconds, before = side_by_side(each, crew.workers), preparing_seconds(model)
     low, high = found.spread
-    return Estimate(
-        seconds + before, max(needs), found.basis, low=seconds * low + before, high=seconds * high + before
-    )
+    low, high = seconds * low + before, seconds * high + before
+    return Estimate(seconds + before, max(needs), found.basis, low, high, tuple(each))
 
 
 def works(specs: Sequence[RunSpec], dataset: Dataset) -> list[Work]:

@@ -86,20 +86,6 @@ class StudyView:
         scored = any(view.result is not None and view.result.test is not None for view in planned)
         return self.is_over or (self.searching and scored and all(v.status.is_final for v in planned))
 
-    @property
-    def eta_seconds(self) -> float | None:
-        """Until the last training ends, from the mean of those that ended; None while none has."""
-        done = [v.result.seconds for v in self.runs if v.spec.kind.trains and v.result and v.result.seconds]
-        if not done:
-            return None
-        mean = sum(done) / len(done)
-        waiting = sum(v.status is RunStatus.QUEUED and v.spec.kind.trains for v in self.runs)
-        running = [v for v in self.runs if v.status is RunStatus.RUNNING]
-        left = (
-            v.progress.eta_seconds if v.progress and v.progress.eta_seconds else mean / 2 for v in running
-        )
-        return waiting * mean + sum(left)
-
 
 def study(study_id: str) -> StudyView:
     """The study as it stands; raises NotFoundError."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import streamlit as st
 
-from jobs import promises, views
+from jobs import fitting, promises, views
 from jobs.views import StudyView
 from pages import live, study_actions, study_scores, study_sections, study_verdict, words
 
@@ -60,5 +62,6 @@ def _bar(view: StudyView) -> None:
     if (problem := live.problem()) is not None:
         st.warning(words.plain(problem))
     done = sum(run.status.is_final for run in view.runs)
-    left = "" if view.eta_seconds is None else f", about {words.duration(view.eta_seconds)} left"
+    seconds = promises.seconds_left(view, fitting.crew().workers, time.time())
+    left = f", about {words.duration(seconds)} left" if seconds and not view.is_over else ""
     st.progress(done / len(view.runs), f"{done} of {len(view.runs)} runs ended{left}")

@@ -9,10 +9,12 @@ import pytest
 from engine import settings
 from engine.artifacts import Artifacts
 from engine.estimate import Estimate
+from engine.records import RunStatus
 from jobs import promises, tasks, views
+from jobs.views import Progress
 from tests import studies
 
-COST = Estimate(600, 2_400_000_000, "measured", low=540, high=840)
+COST = Estimate(600, 2_400_000_000, "measured", low=540, high=840, each=(100.0, 200.0))
 
 
 @pytest.fixture
@@ -75,3 +77,49 @@ def test_the_memory_of_the_largest_run_stands_beside_what_was_promised(files: Ar
 
     assert found is not None
     assert (found.memory, found.peak) == (2_400_000_000, 2000 * 2**20)
+
+
+def test_the_time_left_before_a_run_has_ended_is_what_was_promised_side_by_side(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs)
+
+    view = views.study(study.study)
+
+    assert promises.seconds_left(view, workers=1, now=1000.0) == 300
+    assert promises.seconds_left(view, workers=2, now=1000.0) == 200
+
+
+def test_what_ended_late_makes_the_rest_later(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs)
+    files.write_result(replace(studies.result(study.runs[0]), seconds=300.0))
+
+    assert promises.seconds_left(views.study(study.study), workers=2, now=1000.0) == 600
+
+
+def test_what_runs_has_its_time_taken_off_but_never_less_than_its_steps_say(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs)
+    view = views.study(study.study)
+    steps = Progress(3, 12, None, None, None, None, None, 150.0, 0.0)
+    running = [
+        replace(run, status=RunStatus.RUNNING, started=1000.0, progress=steps if i else None)
+        for i, run in enumerate(view.runs)
+    ]
+
+    left = promises.seconds_left(replace(view, runs=tuple(running)), workers=1, now=1090.0)
+
+    assert left == 150
+
+
+def test_a_run_without_a_promise_counts_as_the_mean_training(files: Artifacts) -> None:
+    study = studies.write(files)
+    promises.keep(study.study, COST, study.runs[:1])
+
+    assert promises.seconds_left(views.study(study.study), workers=1, now=0.0) == 200
+
+
+def test_nothing_known_of_any_run_is_no_time_left(files: Artifacts) -> None:
+    study = studies.write(files)
+
+    assert promises.seconds_left(views.study(study.study), workers=1, now=0.0) is None

@@ -48,22 +48,6 @@ def test_a_running_run_shows_its_stage_and_progress(client: Redis, files: Artifa
     assert view.status is RunStatus.RUNNING and not view.is_over
 
 
-def test_the_time_left_is_the_running_runs_and_the_mean_of_the_ended_ones(
-    client: Redis, files: Artifacts
-) -> None:
-    third = study(runs=3).runs[2]
-    write(files, study(runs=3))
-    studies.launch(STUDY)
-    assert views.study(STUDY).eta_seconds is None
-    files.write_result(result(RUN))
-
-    with start(client, files, SECOND) as recorder:
-        recorder.emit("progress", {"step": 3, "total_steps": 12, "eta_seconds": 9.0})
-
-        assert views.study(STUDY).eta_seconds == 9.0 + 12.5
-    assert third in queue.waiting(client)
-
-
 def test_a_study_is_shown_from_its_folders_alone(files: Artifacts) -> None:
     files.write_result(result(RUN))
 
