@@ -67,7 +67,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Of all runs together, from `low` to `high` seconds, and of each alone; bytes of the run that needs most.
+    """Of all runs together, from `low` to `high` seconds, and of each alone; memory of the largest.
 
     `basis` says in one sentence what was measured and what is a guess.
     """
