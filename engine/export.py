@@ -12,6 +12,7 @@ from engine import (
     added,
     export_baseline,
     export_card,
+    export_gguf,
     export_rows,
     export_script,
     export_weights,
@@ -21,6 +22,7 @@ from engine import (
 from engine.encode import Encoder
 from engine.errors import ConfigError
 from engine.export_parts import (
+    GGUFS,
     Base,
     Cancelled,
     Hooks,
@@ -49,7 +51,9 @@ __all__ = [
     "write",
 ]
 
-WEIGHTS = (What.MERGED, What.ADAPTER)  # what answer.py takes unless told otherwise comes first
+# what answer.py takes unless told otherwise comes first
+WEIGHTS = (What.MERGED, What.ADAPTER, *GGUFS)
+AS_IT_IS = (".safetensors", ".gguf")  # does not shrink
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +75,11 @@ def write(trained: Trained, what: What, folder: Path, hooks: Hooks) -> Written:
     if trained.spec.kind is RunKind.BASELINE:
         return Written(parts, lacks, export_baseline.write(trained, parts, lacks, folder, hooks))
     base = base_of(trained)
-    if What.MERGED in parts:
-        added.check_space(folder, export_weights.bytes_needed(base))
+    added.check_space(folder, export_weights.bytes_needed(base, parts))
     hooks.stage("Writing the rows")
     text = export_rows.encoder_of(trained, base)
+    if set(GGUFS) & set(parts) and (why := export_gguf.obstacle(base.folder, text.max_length)):
+        parts, lacks = chosen(what, refused | dict.fromkeys(GGUFS, why)), lacks | dict.fromkeys(GGUFS, why)
     rows = export_rows.split_rows(trained, text)
     if base.shipped and {What.ADAPTER, What.SCRIPT} & set(parts):
         export_weights.write_base(base, folder / export_weights.BASE_FOLDER)
@@ -92,7 +97,7 @@ def pack(folder: Path, target: Path, name: str) -> None:
     """The folder as a zip with one folder of this name in it; weights, which do not shrink, as they are."""
     with zipfile.ZipFile(target, "w") as archive:
         for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            how = zipfile.ZIP_STORED if path.suffix == ".safetensors" else zipfile.ZIP_DEFLATED
+            how = zipfile.ZIP_STORED if path.suffix in AS_IT_IS else zipfile.ZIP_DEFLATED
             archive.write(path, f"{name}/{path.relative_to(folder).as_posix()}", compress_type=how)
 
 
@@ -127,10 +132,27 @@ def _write_weights(
     if What.MERGED in parts:
         hooks.stage("Writing the whole model")
         export_weights.write_merged(trained, base, text, folder / What.MERGED)
-    there = tuple(str(part) for part in WEIGHTS if part in parts)
+    if set(GGUFS) & set(parts):
+        _write_ggufs(trained, base, text, parts, folder, hooks)
+    there = tuple(part for part in WEIGHTS if part in parts)
     if there:
         script = export_script.answer_script(base, text, trained.spec.method, there)
         (folder / "answer.py").write_text(script, encoding="utf-8")
+
+
+def _write_ggufs(
+    trained: Trained, base: Base, text: Encoder, parts: Sequence[What], folder: Path, hooks: Hooks
+) -> None:
+    """From the whole model, which is made for it and goes again unless it was asked for."""
+    merged = folder / What.MERGED
+    if What.MERGED not in parts:
+        hooks.stage("Merging the model")
+        export_weights.write_merged(trained, base, text, merged)
+    for part in (part for part in GGUFS if part in parts):
+        hooks.stage(f"Writing {part}")
+        export_weights.write_gguf(base, text, merged, part, folder / part)
+    if What.MERGED not in parts:
+        shutil.rmtree(merged)
 
 
 def _write_script(

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from engine import configfile, models, processor, prompts, rivals
+from engine import configfile, export_gguf, modelfile, models, processor, prompts, rivals
 from engine.encode import Encoder
-from engine.export_parts import Base, Trained, What
+from engine.export_parts import GGUFS, Base, Trained, What
 from engine.export_rows import Line, sha256
 from engine.export_script import render
 from engine.export_weights import BASE_FOLDER, base_name
@@ -27,6 +27,7 @@ LICENCE_NAMES = {  # as the hub writes them
     "Llama 3.1 Community License": "llama3.1",
     "Llama 3.2 Community License": "llama3.2",
 }
+LIBRARIES = {"merged/": "transformers", "adapter/": "peft"}  # that load the files, by what an export holds
 SERVED_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)  # what vLLM's --max-lora-rank takes
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&])")
 YOUR_ROWS = "your rows as the model reads them: do not publish what is not yours to publish"
@@ -42,6 +43,8 @@ LISTING = {
     "parity.json": "the comparison with the study, row numbers included",
     "adapter/": "the LoRA adapter in PEFT's format, with the tokenizer",
     "merged/": "the whole tuned model as safetensors, with tokenizer, generation settings and a Modelfile",
+    "gguf-f16/": "the whole tuned model as one GGUF file (F16), with a Modelfile for Ollama",
+    "gguf-q8_0/": "the same in half the size (Q8_0, 8 bits a weight), with a Modelfile for Ollama",
     "base/": "the base model that adapter and train.py start from",
     "answer.py": "answers a file of prompts without Shortlist",
     "train.py": "repeats the run with TRL alone and prints its scores",
@@ -104,10 +107,11 @@ def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequenc
     """README.md; text of people and files is escaped, so that it is read as text."""
     spec, result, dataset = trained.spec, trained.result, trained.dataset
     facts, merged = result.facts, "merged/" in names
+    ggufs = [str(part) for part in GGUFS if f"{part}/" in names]
     assert result.test is not None
     return render(
         "README.md.j2",
-        front_matter=_front_matter(trained, base, merged),
+        front_matter=_front_matter(trained, base, names),
         model=inline(base.entry.id),
         dataset_name=inline(dataset.name),
         headline=inline(headline(trained, result.test)),
@@ -121,6 +125,11 @@ def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequenc
         answer_tokens=text.answer_tokens,
         one_line=text.one_line,
         merged=merged,
+        adapter="adapter/" in names,
+        ggufs=ggufs,
+        gguf_files={str(part): export_gguf.file_name(part) for part in GGUFS},
+        for_ollama=[*(["merged"] if merged else []), *ggufs],
+        typed=modelfile.template(text) is not None,
         base_argument=_base_argument(base),
         base_name=base_name(base),
         revision=base.entry.revision,
@@ -164,15 +173,16 @@ def fenced(text: str) -> str:
     return f"{fence}\n{text}\n{fence}"
 
 
-def _front_matter(trained: Trained, base: Base, merged: bool) -> str:
+def _front_matter(trained: Trained, base: Base, names: Sequence[str]) -> str:
     """What the hub reads; the base is named only where the hub has it."""
+    library = next((of for part, of in LIBRARIES.items() if part in names), "gguf")
     known = LICENCE_NAMES.get(base.entry.licence)
     method = trained.spec.method
     values: dict[str, Any] = {
         "license": known or "other",
         **({} if known else {"license_name": base.entry.licence}),
         **({"base_model": base.entry.hub_id} if base.entry.hub_id else {}),
-        "library_name": "transformers" if merged else "peft",
+        "library_name": library,
         "pipeline_tag": "text-generation",
         "tags": ["shortlist", "trl", "sft", *(["lora"] if method is Method.LORA else [])],
     }

@@ -20,13 +20,16 @@ class What(StrEnum):
 
     ADAPTER = "adapter"
     MERGED = "merged"
+    GGUF_F16 = "gguf-f16"
+    GGUF_Q8_0 = "gguf-q8_0"
     SCRIPT = "script"
     BASELINE = "baseline"
     CARD = "card"
     ALL = "all"
 
 
-OF_MODELS = (What.ADAPTER, What.MERGED, What.SCRIPT)  # what only a tuned model has
+GGUFS = (What.GGUF_F16, What.GGUF_Q8_0)
+OF_MODELS = (What.ADAPTER, What.MERGED, *GGUFS, What.SCRIPT)  # what only a tuned model has
 PARTS = (*OF_MODELS, What.BASELINE, What.CARD)
 NOT_ALONE = {
     "lead_sentence": "The lead sentence has no model to export: it is each text up to its first full stop. "
@@ -119,7 +122,7 @@ def refusals(spec: RunSpec, result: RunResult | None, kept: Collection[str]) -> 
         found[What.ADAPTER] = "Full fine-tuning changes the whole model, so there is no adapter: take merged."
     if not {"adapter", "model"} & set(kept):
         why = f"{spec.name} kept no weights here. Train it again to export them."
-        found = dict.fromkeys((What.ADAPTER, What.MERGED), why) | found
+        found = dict.fromkeys((What.ADAPTER, What.MERGED, *GGUFS), why) | found
     if spec.score_epochs:
         found[What.SCRIPT] = (
             "A run that was scored at several epochs is several models: no script repeats it."

@@ -10,9 +10,9 @@ from typing import Any
 
 import jinja2
 
-from engine import loading
+from engine import export_gguf, loading
 from engine.encode import Encoder
-from engine.export_parts import Base, Trained, kept_until
+from engine.export_parts import GGUFS, Base, Trained, What, kept_until
 from engine.export_weights import BASE_FOLDER, end_marks, keeps_half
 from engine.finetune import CHECKPOINT_FROM
 from engine.metrics import TITLES
@@ -49,13 +49,14 @@ def training_script(trained: Trained, base: Base, text: Encoder) -> str:
     )
 
 
-def answer_script(base: Base, text: Encoder, method: Method, folders: tuple[str, ...]) -> str:
+def answer_script(base: Base, text: Encoder, method: Method, folders: tuple[What, ...]) -> str:
     """answer.py for the folders with weights that the export has, the first of them unless told otherwise."""
     return render(
         "answer.py.j2",
         **_answering(base, text, method),
-        adapter="adapter" in folders,
-        model_folder=folders[0],
+        adapter=What.ADAPTER in folders,
+        gguf=export_gguf.reading(base.folder) if set(GGUFS) & set(folders) else None,
+        model_folder=str(folders[0]),
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from engine import checkpoints, loading
+from engine import checkpoints, export_gguf, loading, modelfile
 from engine.encode import Encoder
 from engine.errors import ModelError
-from engine.export_parts import Base, Trained
+from engine.export_parts import Base, Trained, What
 from engine.records import Method
 
 BASE_FOLDER = "base"
@@ -31,9 +32,12 @@ def keeps_half(base: Base, method: Method) -> bool:
     return method is Method.LORA and base.entry.parameters >= loading.HALF_PRECISION_FROM
 
 
-def bytes_needed(base: Base) -> int:
-    """Of disk, for the whole model and its copy in the zip."""
-    return 2 * 4 * base.entry.parameters
+def bytes_needed(base: Base, parts: Collection[What]) -> int:
+    """Of disk, for whole models and their copies in the zip; a GGUF file is made of the whole model."""
+    widths = {What.MERGED: 8, What.GGUF_F16: 4, What.GGUF_Q8_0: 3}  # bytes a weight, twice
+    wanted = set(parts) & set(widths)
+    whole = 4 if wanted and What.MERGED not in wanted else 0
+    return (sum(widths[part] for part in wanted) + whole) * base.entry.parameters
 
 
 def write_base(base: Base, target: Path) -> None:
@@ -70,7 +74,20 @@ def write_merged(trained: Trained, base: Base, text: Encoder, target: Path) -> N
     with loading.quiet():
         text.tokenizer.save_pretrained(target)
         _generation(base, text).save_pretrained(target)
-    (target / "Modelfile").write_text(_modelfile(text), encoding="utf-8")
+    _write_modelfile(base, text, ".", target)
+
+
+def write_gguf(base: Base, text: Encoder, merged: Path, part: What, target: Path) -> None:
+    """The merged model of a folder as one GGUF file, with a Modelfile for Ollama."""
+    target.mkdir()
+    file, ends = export_gguf.file_name(part), end_marks(base, text)
+    export_gguf.write(merged, part, f"{base.entry.id} tuned", ends, target / file)
+    _write_modelfile(base, text, f"./{file}", target)
+
+
+def _write_modelfile(base: Base, text: Encoder, source: str, target: Path) -> None:
+    marks = [text.tokenizer.decode([mark]) for mark in end_marks(base, text)]
+    (target / modelfile.NAME).write_text(modelfile.write(text, source, marks), encoding="utf-8")
 
 
 def _merge(adapter: Path, base: Base, target: Path) -> None:
@@ -104,12 +121,4 @@ def _generation(base: Base, text: Encoder) -> Any:
         bos_token_id=text.tokenizer.bos_token_id,
         eos_token_id=end_marks(base, text),
         pad_token_id=text.tokenizer.pad_token_id,
-    )
-
-
-def _modelfile(text: Encoder) -> str:
-    """For Ollama: the prompt goes in as it is, for it has been made by the prompt template already."""
-    return (
-        'FROM .\nTEMPLATE """{{ .Prompt }}"""\nPARAMETER temperature 0\n'
-        f"PARAMETER num_predict {text.answer_tokens}\nPARAMETER num_ctx {text.max_length}\n"
     )

@@ -8,7 +8,7 @@ import shutil
 from engine import export, push
 from engine import settings as settings_module
 from engine.errors import BusyError, ModelError, ShortlistError
-from engine.export_parts import Cancelled, What
+from engine.export_parts import GGUFS, Cancelled, What
 from engine.push import Target
 from jobs import exports, queue, tasks
 from jobs.exports import ExportView, State
@@ -20,7 +20,7 @@ PRIVATE, PUBLIC = "private", "public"
 
 def can_push(done: exports.Done) -> bool:
     """Whether a token is configured and the export holds weights, and none of the user's rows."""
-    weights = {What.ADAPTER, What.MERGED} & set(done.parts)
+    weights = {What.ADAPTER, What.MERGED, *GGUFS} & set(done.parts)
     return push.can_push() and bool(weights) and What.SCRIPT not in done.parts
 
 

@@ -20,6 +20,8 @@ TITLES = {
     What.ALL: "Everything",
     What.ADAPTER: "Adapter (LoRA, PEFT format)",
     What.MERGED: "Whole model (safetensors)",
+    What.GGUF_F16: "GGUF F16 (llama.cpp, Ollama)",
+    What.GGUF_Q8_0: "GGUF Q8_0 (half the size)",
     What.SCRIPT: "Training script (TRL alone)",
     What.BASELINE: "Baseline (its model and a script)",
     What.CARD: "Model card",
@@ -45,7 +47,7 @@ def show(view: StudyView, found: Summary) -> None:
             "What", offered, key=f"export_what_{run}", format_func=TITLES.__getitem__, width=280
         )
         with problems.shown():
-            if st.button(f"Export {TITLES[what].split(' (')[0].lower()}", type="primary", key="export"):
+            if st.button(f"Export {_called(what)}", type="primary", key="export"):
                 exports.request(run, what)
     if found.use not in names:
         st.caption("What this study recommends is no tuned model, so there is nothing of it to export.")
@@ -54,6 +56,12 @@ def show(view: StudyView, found: Summary) -> None:
         st.caption(words.plain(why))
     state = exports.view(run).state
     st.fragment(_progress, run_every=POLL_SECONDS if state in UNDER_WAY else None)(run, state)
+
+
+def _called(what: What) -> str:
+    """A part within a sentence."""
+    name = TITLES[what].split(" (")[0]
+    return name if name.isupper() else name.lower()
 
 
 def _has_files(kind: RunKind) -> bool:

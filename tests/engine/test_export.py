@@ -71,12 +71,24 @@ def test_adapter_and_merged_model_answer_every_row_as_the_run_did(
     assert [(entry.part, entry.sentence) for entry in found.parity] == [
         ("merged", "Same answers on 29 of 29 test rows"),
         ("adapter", "Same answers on 29 of 29 test rows"),
+        ("gguf-f16", "Same answers on 29 of 29 test rows"),
+        ("gguf-q8_0", "Same answers on 29 of 29 test rows"),
     ]
     assert all(entry.study == entry.export for entry in found.parity)
     assert found.left_out == {}
     assert {path.name for path in folder.iterdir()} == {
         *("README.md", "config.yaml", "metrics.json", "prompt.json", "parity.json"),
-        *("adapter", "merged", "base", "answer.py", "train.py", "requirements.txt", "data"),
+        *(
+            "adapter",
+            "merged",
+            "gguf-f16",
+            "gguf-q8_0",
+            "base",
+            "answer.py",
+            "train.py",
+            "requirements.txt",
+            "data",
+        ),
     }
     assert not [path for path in folder.rglob("*") if path.suffix in (".bin", ".pt", ".pth", ".pkl")]
 
@@ -166,6 +178,32 @@ def test_the_card_tells_scores_data_licence_and_how_to_serve(
     assert facts["processor"] in text and facts["number_format"] in text
 
 
+@pytest.mark.slow
+def test_a_gguf_file_alone_is_made_of_a_merged_model_that_goes_again(lora: Trained, tmp_path: Path) -> None:
+    found = export.write(lora, What.GGUF_Q8_0, tmp_path, QUIET)
+
+    assert [entry.sentence for entry in found.parity] == ["Same answers on 29 of 29 test rows"]
+    assert {path.name for path in (tmp_path / "gguf-q8_0").iterdir()} == {"model-Q8_0.gguf", "Modelfile"}
+    assert not (tmp_path / "merged").exists() and not (tmp_path / "base").exists()
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "library_name: gguf" in text and "llama-server -m gguf-q8_0/model-Q8_0.gguf" in text
+    assert "from_pretrained" not in text and "cd gguf-q8_0 && ollama create" in text
+
+
+@pytest.mark.slow
+def test_a_model_that_has_no_gguf_form_is_exported_without_and_the_card_says_why(
+    lora: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export.export_gguf, "obstacle", lambda folder, longest: "No GGUF of this one.")
+
+    with pytest.raises(ModelError, match="No GGUF of this one"):
+        export.write(lora, What.GGUF_F16, tmp_path, QUIET)
+    found = export.write(lora, What.ALL, tmp_path, QUIET)
+
+    assert [entry.part for entry in found.parity] == ["merged", "adapter"]
+    assert found.left_out == dict.fromkeys((What.GGUF_F16, What.GGUF_Q8_0), "No GGUF of this one.")
+
+
 def parity_digest(path: Path) -> str:
     import hashlib
 
@@ -218,7 +256,7 @@ def test_a_base_that_is_not_given_along_is_asked_for_and_found_here_for_the_chec
 
     found = export.write(run, What.ALL, out, QUIET)
 
-    assert [entry.same for entry in found.parity] == [True, True]
+    assert [entry.same for entry in found.parity] == [True] * 4
     assert not (out / "base").exists()
     assert 'required=True, help="folder of the base model mine"' in (out / "train.py").read_text()
     with pytest.raises(ModelError, match="The adapter needs --base, the folder of the base model mine"):
@@ -262,7 +300,7 @@ def test_all_of_a_run_without_weights_is_its_script_and_card() -> None:
     spec: RunSpec = replace(studies.spec(), method=Method.FULL, config=FULL)
     refused = export.refusals(spec, studies.result(), {"predictions.parquet"})
 
-    assert set(refused) == {What.ADAPTER, What.MERGED, What.BASELINE}
+    assert set(refused) == {What.ADAPTER, What.MERGED, What.GGUF_F16, What.GGUF_Q8_0, What.BASELINE}
     assert "kept no weights" in refused[What.MERGED]
     assert "no adapter" in refused[What.ADAPTER]
 
