@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine import evidence, few_shot, grids, space
 from engine.dataset import Dataset
+from engine.findings import counted
 from engine.records import Config, RunKind, RunSpec
 from jobs import plans
 from jobs.plans import Plan, PlanRequest
@@ -23,13 +24,14 @@ PERCENT = st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_val
 def choose(request: PlanRequest) -> Plan:
     """The plan with the user's k, choice and own configs."""
     scope = f"{request.model}_{request.method}"
-    points = plans.starting_points(request)
-    k = 0 if points else _k()
-    request = replace(request, k=k, custom=tune_own.configs(scope, points))
+    unmeasured = plans.starting_points(replace(request, k=MOST))
+    k = _k("starting points", len(unmeasured), "points") if unmeasured else _k("configs of the shortlist")
+    points = plans.starting_points(replace(request, k=k))
+    request = replace(request, k=0 if unmeasured else k, custom=tune_own.configs(scope, points))
     plan = plans.make(request)
-    _worth(plan, k, request.dataset)
+    _worth(plan, request.k, request.dataset)
     if points:
-        st.caption(f"In its place: {len(points)} starting points, not measured here. Edit them as you like.")
+        st.caption(f"In its place: {counted(k, 'starting point')}, not measured here. Edit them as you like.")
     left_out, dropped = _table(plan, scope)
     rows = request.train_size or len(request.dataset.splits["train"])
     early_stopping = tune_own.buttons(plan, scope, rows)
@@ -39,9 +41,9 @@ def choose(request: PlanRequest) -> Plan:
     return plan
 
 
-def _k() -> int:
-    title = "k: how many configs of the shortlist to train"
-    return int(st.slider(title, 1, MOST, RECOMMENDED, key="k", persist_state="session"))
+def _k(what: str, most: int = MOST, key: str = "k") -> int:
+    title = f"k: how many {what} to train"
+    return int(st.slider(title, 1, most, RECOMMENDED, key=key, persist_state="session"))
 
 
 def _worth(plan: Plan, k: int, data: Dataset) -> None:

@@ -31,9 +31,16 @@ FILE_HELP = "One config in the names of TRL and PEFT; lr, epochs, lora_rank and 
 
 def configs(scope: str, points: Sequence[Config] = ()) -> tuple[Config, ...]:
     """The user's own configs for this model and method; at first the starting points, where there are any."""
-    if f"points_{scope}" not in st.session_state:
+    before = st.session_state.get(f"points_{scope}", ())
+    if tuple(points) != before:
         st.session_state[f"points_{scope}"] = tuple(points)
-        _state("own", scope).extend(points)
+        if configs_now(scope) == before:
+            _state("own", scope)[:] = points
+    return configs_now(scope)
+
+
+def configs_now(scope: str) -> tuple[Config, ...]:
+    """The user's own configs for this model and method as they are."""
     return tuple(_state("own", scope))
 
 
@@ -58,10 +65,10 @@ def buttons(plan: Plan, scope: str, rows: int) -> bool:
         if st.button("Add, edit or clone a config", key="add_config", icon=":material/add:"):
             _form(plan, scope, rows)
         start = points(scope)
-        if configs(scope) != start:
+        if configs_now(scope) != start:
             label = "Back to the starting points" if start else "Back to the shortlist alone"
             st.button(label, key="reset_configs", on_click=_reset, args=(scope,))
-        if not configs(scope):
+        if not configs_now(scope):
             return True
     return st.toggle(
         EARLY_STOPPING, True, key="early_stopping", help=EARLY_STOPPING_HELP, persist_state="session"

@@ -79,7 +79,18 @@ def test_the_real_thing_fills_in_starting_points_that_are_called_not_measured(fr
     assert launch.rpartition("about ")[2] == offered.rpartition("about ")[2].removesuffix(" to train")
     assert "100 training rows" in said(fresh)
     assert "own config" not in said(fresh)
-    assert not [slider for slider in fresh.slider if slider.key == "k"]
+    assert not fresh.exception
+
+
+def test_fewer_starting_points_are_trained_when_a_person_asks_for_fewer(fresh: AppTest) -> None:
+    fresh.button(key="take_real").click().run()
+
+    fresh.slider(key="points").set_value(2).run()
+
+    assert "In its place: 2 starting points, not measured here." in said(fresh)
+    launch = fresh.button(key="launch").label.replace("\\", "")
+    assert launch.startswith("Train 2 configs and the default, about ")
+    assert "own config" not in said(fresh)
     assert not fresh.exception
 
 
