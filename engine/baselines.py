@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from engine import extractive
+import numpy as np
+
+from engine import extractive, labelsets
 from engine.errors import ConfigError
 from engine.records import Role, Row, Task
 from engine.words import TOKEN_PATTERN, composed
@@ -27,6 +29,8 @@ class Fitted(Protocol):
 TITLES = {
     "majority": "majority class",
     "tfidf_logreg": "TF-IDF + logistic regression",
+    "majority_set": "most common set of labels",
+    "tfidf_one_vs_rest": "TF-IDF + a logistic regression per label",
     "lead_sentence": "lead sentence",
     "extractive": "trained pick of sentences",
     "most_common_answer": "most common answer",
@@ -34,7 +38,7 @@ TITLES = {
     "nearest_answer": "answer to the most similar prompt",
 }
 
-CONSTANT = ("majority", "most_common_answer")  # the same answer to every row
+CONSTANT = ("majority", "majority_set", "most_common_answer")  # the same answer to every row
 
 
 def names(task: Task) -> tuple[str, ...]:
@@ -84,6 +88,21 @@ class TextClassifier:
 
 
 @dataclass(frozen=True, slots=True)
+class SetClassifier:
+    """A scikit-learn pipeline from texts to a yes or no for each label."""
+
+    pipeline: Any
+    labels: tuple[str, ...]
+    always: tuple[str, ...] = ()
+
+    def answers(self, rows: Sequence[Row]) -> list[str]:
+        """All labels that are likelier than not, and those that every training row has."""
+        found = np.asarray(self.pipeline.predict([text_of(row) for row in rows])).reshape(len(rows), -1)
+        named = ([label for label, yes in zip(self.labels, line, strict=True) if yes] for line in found)
+        return [labelsets.joined((*self.always, *labels)) for labels in named]
+
+
+@dataclass(frozen=True, slots=True)
 class NearestAnswer:
     """The answer of the training row whose text is the most similar; `known`: their TF-IDF, a row each."""
 
@@ -123,6 +142,22 @@ def _tfidf_logreg(train_rows: Sequence[Row]) -> Fitted:
     return TextClassifier(model.fit([text_of(row) for row in train_rows], labels))
 
 
+def _tfidf_one_vs_rest(train_rows: Sequence[Row]) -> Fitted:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
+
+    sets = [labelsets.parts(row.targets[0]) for row in train_rows]
+    everywhere = frozenset.intersection(*sets)
+    labels = tuple(sorted(frozenset.union(*sets) - everywhere))
+    if not labels:
+        return _most_common(train_rows)
+    known = np.array([[label in found for label in labels] for found in sets], dtype=int)
+    each = OneVsRestClassifier(LogisticRegression(C=10.0, max_iter=1000))
+    model = make_pipeline(_tfidf(), each).fit([text_of(row) for row in train_rows], known)
+    return SetClassifier(model, labels, tuple(sorted(everywhere)))
+
+
 def _nearest_answer(train_rows: Sequence[Row]) -> NearestAnswer:
     vectorizer = _tfidf()
     known = vectorizer.fit_transform([text_of(row) for row in train_rows])
@@ -142,6 +177,7 @@ def _lead_sentence(train_rows: Sequence[Row]) -> LeadSentence:
 
 _FITS: dict[Task, dict[str, Callable[[Sequence[Row]], Fitted]]] = {
     Task.CLASSIFICATION: {"majority": _most_common, "tfidf_logreg": _tfidf_logreg},
+    Task.MULTILABEL: {"majority_set": _most_common, "tfidf_one_vs_rest": _tfidf_one_vs_rest},
     Task.SUMMARIZATION: {"lead_sentence": _lead_sentence, "extractive": extractive.fit_summaries},
     Task.QA: {"most_common_answer": _most_common, "extractive_answer": extractive.fit_answers},
     Task.GENERATION: {"most_common_answer": _most_common, "nearest_answer": _nearest_answer},

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from math import ceil
 from typing import TYPE_CHECKING
 
-from engine import prompts
+from engine import labelsets, prompts
 from engine.findings import ROWS_SHOWN, Code, by_row, counted, listed
-from engine.records import Issue, Role, Row, Severity
+from engine.records import Issue, Role, Row, Severity, Task
 
 if TYPE_CHECKING:
     from engine.dataset import Dataset
@@ -55,19 +55,40 @@ def size(usable: int, own_test: int = 0, aside: Sequence[Issue] = ()) -> list[Is
     return []
 
 
+def label_sets(rows: Sequence[Row]) -> list[Issue]:
+    """What is odd about the labels of rows that have several: too many, rare ones, spelled in two ways."""
+    sets = [labelsets.parts(row.targets[0]) for row in rows]
+    counts = Counter(label for found in sets for label in found)
+    if not counts:
+        text = "No row has a label. Choose the column of the labels, or the columns of ones and noughts."
+        return [Issue(Severity.ERROR, Code.ONE_CLASS, None, text)]
+    issues = [*_too_many(counts, len(rows)), *_rare(counts), *_spelled_twice(counts)]
+    several, without = sum(len(found) > 1 for found in sets), sum(not found for found in sets)
+    text = (
+        f"{len(counts):,} labels: several in {counted(several, 'row')}, none in "
+        f"{without:,} (learned as '{labelsets.NONE}'). An answer names all labels of a row in the "
+        "order of the alphabet; models write it, it is not picked by likelihood."
+    )
+    return [*issues, Issue(Severity.INFO, Code.LABEL_SETS, None, text)]
+
+
 def labels(rows: Sequence[Row]) -> list[Issue]:
     """What is odd about the labels of a classification: one class, rare, unbalanced, spelled in two ways."""
     counts = Counter(row.targets[0] for row in rows)
     if len(counts) == 1:
         text = f"All {len(rows):,} rows have the label {next(iter(counts))!r}; two or more labels are needed."
         return [Issue(Severity.ERROR, Code.ONE_CLASS, None, text)]
-    if len(rows) >= 20 and len(counts) > len(rows) / 2:
-        text = (
-            f"{len(counts):,} different labels for {len(rows):,} rows leave nothing to learn from. "
-            "Choose another label column, or another task."
-        )
-        return [Issue(Severity.ERROR, Code.TOO_MANY_LABELS, None, text)]
-    return [*_rare(counts), *_unbalanced(counts), *_spelled_twice(counts)]
+    return _too_many(counts, len(rows)) or [*_rare(counts), *_unbalanced(counts), *_spelled_twice(counts)]
+
+
+def _too_many(counts: Counter[str], rows: int) -> list[Issue]:
+    if rows < 20 or len(counts) <= rows / 2:
+        return []
+    text = (
+        f"{len(counts):,} different labels for {rows:,} rows leave nothing to learn from. "
+        "Choose another label column, or another task."
+    )
+    return [Issue(Severity.ERROR, Code.TOO_MANY_LABELS, None, text)]
 
 
 def _rare(counts: Counter[str]) -> list[Issue]:
@@ -125,13 +146,18 @@ def _spelled_twice(counts: Counter[str]) -> list[Issue]:
     ]
 
 
-def unknown_labels(rows: Sequence[Row], test: Sequence[Row]) -> list[Issue]:
+def _named(row: Row, task: Task) -> Set[str]:
+    return labelsets.parts(row.targets[0]) if task is Task.MULTILABEL else {row.targets[0]}
+
+
+def unknown_labels(rows: Sequence[Row], test: Sequence[Row], task: Task) -> list[Issue]:
     """Labels of the user's own test file that no training row has; an error when it has no others."""
-    known = {row.targets[0] for row in rows}
-    unknown = sorted({row.targets[0] for row in test} - known)
+    of_row = {row.number: _named(row, task) for row in test}
+    known = set().union(*(_named(row, task) for row in rows))
+    unknown = sorted(set().union(*of_row.values()) - known)
     if not unknown:
         return []
-    if all(row.targets[0] in unknown for row in test):
+    if all(found and found <= set(unknown) for found in of_row.values()):
         text = (
             f"No label of the test file is in the first file: it has {listed(map(repr, unknown))}, the first "
             f"file {listed(map(repr, sorted(known)))}. Write them alike, or choose the right label column."

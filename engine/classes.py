@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from engine import evaluate, intervals
-from engine.records import Score
+from engine import evaluate, intervals, labelsets
+from engine.metrics import METRICS, ROW_METRICS, TITLES
+from engine.records import Score, Task
 
 TOO_WIDE = 0.20  # half the width of a recall's interval
 FEWEST = 20  # rows of a class: at a recall of 50 % they give that width; at 0 % seven would look like enough
@@ -23,6 +25,7 @@ INVALID = "no class"
 @dataclass(frozen=True, slots=True)
 class ClassScore:
     """One class: its rows (`n`), how many of them were found (recall), how many of the `said` are right.
+    A row with several labels is a row of each.
 
     None: there is no row, or no answer, to take a share of.
     """
@@ -34,6 +37,13 @@ class ClassScore:
     precision: Score | None
 
     @property
+    def f1(self) -> float | None:
+        """The harmonic mean of recall and precision; None without a row."""
+        if self.recall is None:
+            return None
+        return 2 * self.recall.value * self.n / (self.n + self.said)
+
+    @property
     def is_enough(self) -> bool:
         """Whether there are FEWEST rows and the recall is known to within TOO_WIDE."""
         if self.recall is None or self.n < FEWEST:
@@ -43,14 +53,16 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Classes:
-    """All classes, the most frequent first; `invalid` answers name no class and count as wrong."""
+    """All classes, the most frequent first; `invalid` answers name no class (of several labels: one that is
+    none) and count as wrong. `measures`: the scores over rows and classes, by metric; `sets`: rows have
+    several labels."""
 
     scores: tuple[ClassScore, ...]
     split: str
     n: int
     invalid: int
-    accuracy: Score
-    macro_f1: Score
+    measures: Mapping[str, Score]
+    sets: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,24 +82,32 @@ class Confusion:
 def classes(table: pd.DataFrame, labels: Sequence[str] = (), split: str = "test") -> Classes | None:
     """From a run's predictions; `labels` adds classes without a row of the split. None for an empty split."""
     part = table[table["split"] == split]
-    accuracy, macro_f1 = (evaluate.score(table, metric, split) for metric in ("accuracy", "macro_f1"))
-    if accuracy is None or macro_f1 is None:
+    if part.empty:
         return None
-    golds, said = _answers(part)
+    sets = evaluate.of_sets(table)
+    task = Task.MULTILABEL if sets else Task.CLASSIFICATION
+    metrics = [*ROW_METRICS[task][-1:], *(m for m in METRICS[task] if m not in ROW_METRICS[task])]
+    measures = {m: score for m in metrics if (score := evaluate.score(table, m, split)) is not None}
+    golds, said = _sets(part, labels) if sets else _single(part)
     groups = evaluate.groups(part)
     names = _names(golds, said, labels)
     scores = (_class_score(name, golds, said, groups) for name in names)
-    return Classes(tuple(scores), split, len(part), sum(s is None for s in said), accuracy, macro_f1)
+    invalid = int((~part["valid"].astype(bool)).sum())
+    return Classes(tuple(scores), split, len(part), invalid, measures, sets)
 
 
 def finding(found: Classes) -> str:
-    """The two scores in one sentence: accuracy counts each row, macro-F1 each class the same."""
+    """The scores in one sentence: accuracy and the exact set count each row, micro-F1 each label of each row,
+    macro-F1 each class the same."""
+    over = {"macro_f1": "over the classes alike", "micro_f1": "over all labels"}
     parts = [
-        f"{name} {100 * score.value:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f})"
-        for name, score in (("accuracy", found.accuracy), ("macro-F1", found.macro_f1))
+        f"{TITLES[metric]} {100 * score.value:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f}) "
+        f"{over.get(metric, 'over the rows')}"
+        for metric, score in found.measures.items()
     ]
-    invalid = f"; {found.invalid} answers name no class" if found.invalid else ""
-    text = f"{parts[0]} over the rows, {parts[1]} over the classes alike, on {found.n} {found.split} rows"
+    none = "name what is no label" if found.sets else "name no class"
+    invalid = f"; {found.invalid} answers {none}" if found.invalid else ""
+    text = f"{', '.join(parts)}, on {found.n} {found.split} rows"
     return f"{text[0].upper()}{text[1:]}{invalid}"
 
 
@@ -122,7 +142,7 @@ def warning(found: Classes) -> str | None:
 def confusion(table: pd.DataFrame, split: str = "test", most: int = MOST_SHOWN) -> Confusion:
     """What was answered for what; of many classes those with the most wrong answers, the frequent first."""
     golds, said = _answers(table[table["split"] == split])
-    names = _names(golds, said, ())
+    names = _names([{gold} for gold in golds], [set() if name is None else {name} for name in said], ())
     shown = _most_wrong(names, golds, said, most)
     other = [OTHER] if len(shown) < len(names) else []
     lines, columns = [*shown, *other], [*shown, *other, *([INVALID] if None in said else [])]
@@ -144,7 +164,7 @@ def table(found: Classes) -> pd.DataFrame:
                 name: value and value.value, f"{name}_low": value and value.low,
                 f"{name}_high": value and value.high,
             }  # fmt: skip
-        lines.append({**line, "enough_rows": score.is_enough})
+        lines.append({**line, "f1": score.f1, "enough_rows": score.is_enough})
     return pd.DataFrame(lines)
 
 
@@ -154,18 +174,30 @@ def _answers(part: pd.DataFrame) -> tuple[list[str], list[str | None]]:
     return evaluate.golds(part), [answer if valid else None for answer, valid in said]
 
 
-def _names(golds: Sequence[str], said: Sequence[str | None], labels: Sequence[str]) -> list[str]:
-    rows = pd.Series(golds, dtype=object).value_counts()
-    names = {*golds, *labels, *(answer for answer in said if answer is not None)}
-    return sorted(names, key=lambda name: (-rows.get(name, 0), name))
+def _single(part: pd.DataFrame) -> tuple[list[Set[str]], list[Set[str]]]:
+    golds, said = _answers(part)
+    return [{gold} for gold in golds], [set() if answer is None else {answer} for answer in said]
+
+
+def _sets(part: pd.DataFrame, labels: Sequence[str]) -> tuple[list[Set[str]], list[Set[str]]]:
+    """Right labels and those answered; of what is no label nothing counts here."""
+    golds: list[Set[str]] = [labelsets.parts(gold) for gold in evaluate.golds(part)]
+    known = frozenset(labels).union(*golds)
+    return golds, [labelsets.parts(answer) & known for answer in evaluate.said(part)]
+
+
+def _names(golds: Sequence[Set[str]], said: Sequence[Set[str]], labels: Sequence[str]) -> list[str]:
+    rows = Counter(name for found in golds for name in found)
+    names = {*labels, *rows, *(name for found in said for name in found)}
+    return sorted(names, key=lambda name: (-rows[name], name))
 
 
 def _class_score(
-    name: str, golds: Sequence[str], said: Sequence[str | None], groups: Sequence[str] | None
+    name: str, golds: Sequence[Set[str]], said: Sequence[Set[str]], groups: Sequence[str] | None
 ) -> ClassScore:
-    of_class = [place for place, gold in enumerate(golds) if gold == name]
-    answered = [place for place, answer in enumerate(said) if answer == name]
-    right = [float(gold == answer) for gold, answer in zip(golds, said, strict=True)]
+    of_class = [place for place, gold in enumerate(golds) if name in gold]
+    answered = [place for place, answer in enumerate(said) if name in answer]
+    right = [float(name in gold and name in answer) for gold, answer in zip(golds, said, strict=True)]
     recall, precision = (_share(places, right, groups) for places in (of_class, answered))
     return ClassScore(name, len(of_class), len(answered), recall, precision)
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from engine import label_columns
 from engine.sheets import Table, is_conversation, parsed, text_of
 
 SAMPLE = 2_000
@@ -29,6 +30,7 @@ class Kind(StrEnum):
     ID = "id"
     DATE = "date"
     LIST = "list"
+    LABELS = "labels"
     MESSAGES = "messages"
     EMPTY = "empty"
 
@@ -37,7 +39,8 @@ class Kind(StrEnum):
 class Profile:
     """What a column looks like: values that are there, different ones, median words, median characters.
 
-    `worded`: the values are words, without digits.
+    `worded`: the values are words, without digits. `labels`: how many different ones, where rows have
+    several. `binary`: the values say yes or no.
     """
 
     column: str
@@ -47,6 +50,8 @@ class Profile:
     words: float
     length: float
     worded: bool = False
+    labels: int = 0
+    binary: bool = False
 
     @property
     def name(self) -> str:
@@ -81,7 +86,13 @@ def profile(column: str, table: Table) -> Profile:
     length = median(map(len, texts)) if texts else 0.0
     worded = _mostly(texts, lambda text: not any(map(str.isdigit, text)))
     found = Profile(column, Kind.EMPTY, len(pairs), distinct, words, length, worded)
-    return replace(found, kind=_kind(found, [value for value, _ in sample], texts))
+    found = replace(found, binary=label_columns.is_binary(texts))
+    kind = _kind(found, [value for value, _ in sample], texts)
+    if kind in (Kind.LIST, Kind.CATEGORY, Kind.TEXT) and (
+        labels := label_columns.several([v for v, _ in sample])
+    ):
+        return replace(found, kind=Kind.LABELS, labels=labels)
+    return replace(found, kind=kind)
 
 
 def _kind(found: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
@@ -89,7 +100,10 @@ def _kind(found: Profile, values: Sequence[Any], texts: Sequence[str]) -> Kind:
         return Kind.EMPTY
     structured = [v for v in map(_structure, values[:50]) if isinstance(v, (list, dict))]
     if len(structured) > len(values[:50]) / 2:
-        return Kind.MESSAGES if all(map(is_conversation, structured)) else Kind.LIST
+        if all(map(is_conversation, structured)):
+            return Kind.MESSAGES
+        single = all(isinstance(value, list) and len(value) == 1 for value in values)
+        return Kind.CATEGORY if single and found.words < LONG_WORDS and found.few_values else Kind.LIST
     if DATE_NAME.search(found.name) and _mostly(texts, _is_date) or _mostly(texts, DATE_VALUE.fullmatch):
         return Kind.DATE
     unique = found.distinct > 0.9 * found.filled

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine import checks, continuing, labels, layouts, reading, splits
+from engine import checks, continuing, labels, labelsets, layouts, reading, splits
 from engine import roles as role_guesses
 from engine.distinct import distinct
 from engine.duplicates import input_hash, normalized
@@ -196,11 +196,13 @@ def _analysis(path: Path, wishes: _Wishes) -> _Analysis:
     if guess.task is not None and not role_guesses.missing_roles(guess):
         rows, found = rows_of(table, guess.task, guess.roles)
         test, test_found = _own_test(wishes, table, guess.task, guess.roles)
-        if guess.task is Task.CLASSIFICATION:
+        if guess.task.has_labels:
             rows, test, same = labels.unified(rows, test)
             found += same
         _check_words(rows, wishes.label_words)
         rows, test = _worded(rows, wishes.label_words), _worded(test, wishes.label_words)
+        if guess.task is Task.MULTILABEL:
+            rows, test = labels.in_one_answer(rows), labels.in_one_answer(test)
         if wishes.newer_than is not None:
             test, rows, test_found = continuing.same_test(rows, wishes.newer_than)
         rows, test, repeats = distinct(rows, test, guess.task)
@@ -278,7 +280,7 @@ def _own_test(
 
 
 def _check_words(rows: Sequence[Row], words: Mapping[str, str]) -> None:
-    known = {row.targets[0] for row in rows}
+    known = {target for row in rows for target in row.targets}
     for label, word in words.items():
         if label not in known:
             raise DatasetError(f"There is no label {label!r}; labels are {listed(sorted(known))}.")
@@ -297,9 +299,10 @@ def _content_issues(
     rows: Sequence[Row], test: Sequence[Row], task: Task, aside: Sequence[Issue]
 ) -> list[Issue]:
     issues = checks.size(len(rows), len(test), aside)
-    if task is Task.CLASSIFICATION and rows:
+    if task.has_labels and rows:
         same = [normalized("\n".join(row.inputs.values())) for row in rows]
-        issues += [*checks.labels(rows), *checks.conflicts(rows, same), *checks.unknown_labels(rows, test)]
+        issues += checks.labels(rows) if task is Task.CLASSIFICATION else checks.label_sets(rows)
+        issues += [*checks.conflicts(rows, same), *checks.unknown_labels(rows, test, task)]
     return [*issues, *checks.several_answers(rows), *checks.personal_data(rows)]
 
 
@@ -312,6 +315,8 @@ def _split(rows: Sequence[Row], test: Sequence[Row], task: Task, seed: int) -> d
 
 def _labels(task: Task, train: Sequence[Row]) -> tuple[str, ...]:
     """The labels of the training rows, as they are spelled there."""
+    if task is Task.MULTILABEL:
+        return tuple(sorted({label for row in train for label in labelsets.parts(row.targets[0])}))
     return tuple(sorted({row.targets[0] for row in train})) if task is Task.CLASSIFICATION else ()
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from engine import intervals
-from engine.metrics import METRICS, ROW_METRICS, as_label, lower_is_better, row_values
+from engine import intervals, labelsets
+from engine.metrics import METRICS, ROW_METRICS, as_answer, lower_is_better, row_values
 from engine.records import Row, Score, Task
 
 __all__ = ["METRICS", "lower_is_better", "paired_difference", "prediction_table", "row_scores", "score"]
@@ -42,8 +42,8 @@ def score(table: pd.DataFrame, metric: str, split: str) -> Score | None:
     part = table[table["split"] == split]
     if part.empty:
         return None
-    if metric == "macro_f1":
-        return intervals.macro_f1_score(said(part), golds(part), groups(part))
+    if metric in intervals.OF_SUMS:
+        return intervals.f1_score(label_counts(part), intervals.OF_SUMS[metric], groups(part))
     values = part[metric].to_numpy(dtype=float)
     return None if np.isnan(values).any() else intervals.mean_score(values.tolist(), groups(part))
 
@@ -60,8 +60,8 @@ def scores(table: pd.DataFrame, task: Task) -> dict[str, dict[str, Score]]:
 
 
 def row_scores(table: pd.DataFrame, metric: str, split: str) -> list[float]:
-    """The per-row values behind a score; for macro-F1, which has none, the rows' accuracy."""
-    column = "accuracy" if metric == "macro_f1" else metric
+    """The per-row values behind a score; for F1 over classes, which has none, how right each row is."""
+    column = ("row_f1" if of_sets(table) else "accuracy") if metric in intervals.OF_SUMS else metric
     return [round(float(v), 4) for v in table.loc[table["split"] == split, column]]
 
 
@@ -75,10 +75,12 @@ def paired_difference(a: pd.DataFrame, b: pd.DataFrame, metric: str, split: str)
     both = _paired(a, b, split)
     if both.empty:
         return None
-    units, right = groups(both), golds(both)
-    if metric == "macro_f1":
-        said_b = said(both.rename(columns={"prediction_b": "prediction", "prediction": "prediction_a"}))
-        return intervals.macro_f1_difference(said(both), said_b, right, units)
+    units = groups(both)
+    if metric in intervals.OF_SUMS:
+        other = both.rename(columns={"prediction_b": "prediction", "prediction": "prediction_a"})
+        return intervals.f1_difference(
+            label_counts(both), label_counts(other), intervals.OF_SUMS[metric], units
+        )
     ours, theirs = both[metric].to_numpy(dtype=float), both[f"{metric}_b"].to_numpy(dtype=float)
     if np.isnan(ours).any() or np.isnan(theirs).any():
         return None
@@ -93,14 +95,13 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame, split: str) -> pd.DataFrame:
 
 
 def _judge(task: Task, labels: Sequence[str], row: Row, answer: str) -> dict[str, Any]:
-    label = as_label(answer, labels) if task is Task.CLASSIFICATION else answer
-    said = answer if label is None else label
+    said, valid = as_answer(task, answer, labels)
     return {
         "row": row.number,
         "group": row.group,
         "prediction": said,
         "gold": json.dumps(row.targets, ensure_ascii=False),
-        "valid": label is not None,
+        "valid": valid,
         **row_values(task, said, row.targets),
     }
 
@@ -113,6 +114,19 @@ def said(part: pd.DataFrame) -> list[str]:
 def golds(part: pd.DataFrame) -> list[str]:
     """The right answers; of several the first."""
     return [str(json.loads(g)[0]) for g in part["gold"]]
+
+
+def label_counts(part: pd.DataFrame) -> intervals.Array:
+    """Per row and label of the right answers: hit, said, right; side by side."""
+    if not of_sets(part):
+        return intervals.label_counts(said(part), golds(part))
+    answers, right = (list(map(labelsets.parts, texts)) for texts in (said(part), golds(part)))
+    return intervals.set_counts(answers, right)
+
+
+def of_sets(table: pd.DataFrame) -> bool:
+    """Whether the rows have several labels each."""
+    return "exact_set" in table
 
 
 def groups(part: pd.DataFrame) -> list[str] | None:

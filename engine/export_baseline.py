@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import baselines, export_card, parity
-from engine.baselines import Constant, Fitted, NearestAnswer, TextClassifier
+from engine.baselines import Constant, Fitted, NearestAnswer, SetClassifier, TextClassifier
 from engine.dataset import Dataset
 from engine.errors import ModelError
 from engine.export_parts import Hooks, Trained, What
@@ -17,7 +17,7 @@ from engine.export_rows import Line
 from engine.export_script import render
 from engine.metrics import TITLES
 from engine.parity import Exported, Parity
-from engine.records import Role, Task
+from engine.records import Role
 
 LIBRARIES = ("scikit-learn", "skops", "scipy", "numpy")
 
@@ -63,7 +63,7 @@ def _write_model(trained: Trained, folder: Path) -> None:
         export_card.save(folder / "model.json", export_card.as_json(files.value))
     else:
         _dump(files, folder / "model.skops")
-    if spec.task is Task.CLASSIFICATION:
+    if spec.task.has_labels:
         export_card.save(folder / "labels.json", export_card.as_json(list(dataset.labels)))
     script = render(
         "predict.py.j2",
@@ -82,6 +82,9 @@ def _files(fitted: Fitted) -> _Files:
         return _Files("constant", {"answer": fitted.answer})
     if isinstance(fitted, TextClassifier):
         return _Files("pipeline", fitted.pipeline)
+    if isinstance(fitted, SetClassifier):
+        parts = {"pipeline": fitted.pipeline, "labels": list(fitted.labels), "always": list(fitted.always)}
+        return _Files("sets", parts)
     if isinstance(fitted, NearestAnswer):
         kept = {"vectorizer": fitted.vectorizer, "known": fitted.known, "answers": list(fitted.known_answers)}
         return _Files("nearest", kept, ("scipy.sparse._csr.csr_matrix",))
@@ -124,7 +127,7 @@ def _write_card(
     card = render(
         "baseline.md.j2",
         title=baselines.TITLES[spec.name],
-        classifies=spec.task is Task.CLASSIFICATION,
+        classifies=spec.task.has_labels,
         dataset_name=export_card.inline(dataset.name),
         headline=export_card.inline(export_card.headline(trained, result.test)),
         verdict=export_card.inline(trained.verdict),

@@ -33,6 +33,7 @@ class Code(StrEnum):
     FORMAT = "format"  # the extension does not fit the content
     INTEGER_LABELS = "integer_labels"  # the labels are numbers
     JSON_LAYOUT = "json_layout"  # the rows of a JSON document are laid out in a way of their own
+    LABEL_SETS = "label_sets"  # rows have several labels, or none
     LABEL_VARIANTS = "label_variants"  # labels differ in spelling only
     LISTS_IN_CELLS = "lists_in_cells"  # a column of a text table is written as lists
     LOOSE_QUOTES = "loose_quotes"  # quotation marks inside quoted CSV texts are not doubled

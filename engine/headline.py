@@ -38,10 +38,9 @@ def of_tables(
     shared = _shared_rows([table for seeds in joined for table in seeds])
     first = joined[0][0].loc[shared].reset_index()
     groups = evaluate.groups(first)
-    if metric == "macro_f1":
-        golds = evaluate.golds(first)
-        said = [[evaluate.said(table.loc[shared]) for table in seeds] for seeds in joined]
-        return _within_scale(of_labels(said, golds, groups))
+    if metric in intervals.OF_SUMS:
+        counts = [[evaluate.label_counts(table.loc[shared]) for table in seeds] for seeds in joined]
+        return _within_scale(_headline(counts, intervals.OF_SUMS[metric], groups, False))
     values = np.column_stack(
         [np.mean([table.loc[shared, metric].to_numpy(float) for table in seeds], axis=0) for seeds in joined]
     )
@@ -66,14 +65,6 @@ def picks(values: Array) -> npt.NDArray[np.intp]:
     halves = _halves(len(values))
     picked: npt.NDArray[np.intp] = (halves @ values / halves.sum(axis=1, keepdims=True)).argmax(axis=1)
     return picked
-
-
-def of_labels(
-    said: Sequence[Sequence[Sequence[str]]], golds: Sequence[str], groups: Sequence[str] | None = None
-) -> Score | None:
-    """The headline of macro-F1; `said`: by config and seed the answer to each row."""
-    features = [[intervals.label_counts(answers, golds) for answers in seeds] for seeds in said]
-    return _headline(features, intervals.macro_f1_of_sums, groups, False)
 
 
 def _headline(

@@ -7,7 +7,7 @@ rows of one document are not independent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import lru_cache
 
 import numpy as np
@@ -46,10 +46,14 @@ def macro_f1_score(
     predictions: Sequence[str], golds: Sequence[str], groups: Sequence[str] | None = None
 ) -> Score:
     """Macro-F1 over the labels that occur among the right answers, with its interval."""
-    counts = label_counts(predictions, golds)
-    value = float(macro_f1_of_sums(counts.sum(0)[None])[0])
-    low, high = _bootstrap(counts, macro_f1_of_sums, groups)
-    return Score(value, low, high, len(golds))
+    return f1_score(label_counts(predictions, golds), macro_f1_of_sums, groups)
+
+
+def f1_score(counts: Array, statistic: Statistic, groups: Sequence[str] | None = None) -> Score:
+    """Macro- or micro-F1 of label_counts or set_counts, with its interval."""
+    value = float(statistic(counts.sum(0)[None])[0])
+    low, high = _bootstrap(counts, statistic, groups)
+    return Score(value, low, high, len(counts))
 
 
 def mean_difference(a: Sequence[float], b: Sequence[float], groups: Sequence[str] | None = None) -> Score:
@@ -63,15 +67,18 @@ def macro_f1_difference(
     a: Sequence[str], b: Sequence[str], golds: Sequence[str], groups: Sequence[str] | None = None
 ) -> Score:
     """Macro-F1 of a minus that of b on the same rows, with the interval of the difference."""
-    both = np.hstack((label_counts(a, golds), label_counts(b, golds)))
-    half = both.shape[1] // 2
+    return f1_difference(label_counts(a, golds), label_counts(b, golds), macro_f1_of_sums, groups)
+
+
+def f1_difference(a: Array, b: Array, statistic: Statistic, groups: Sequence[str] | None = None) -> Score:
+    """Macro- or micro-F1 of counts a minus that of b on the same rows, with its interval."""
+    half = a.shape[1]
 
     def difference(sums: Array) -> Array:
-        return macro_f1_of_sums(sums[:, :half]) - macro_f1_of_sums(sums[:, half:])
+        found: Array = statistic(sums[:, :half]) - statistic(sums[:, half:])
+        return found
 
-    value = float(difference(both.sum(0)[None])[0])
-    low, high = _bootstrap(both, difference, groups)
-    return Score(value, low, high, len(golds))
+    return f1_score(np.hstack((a, b)), difference, groups)
 
 
 def wilson(right: float, n: float) -> tuple[float, float]:
@@ -101,6 +108,21 @@ def label_counts(predictions: Sequence[str], golds: Sequence[str]) -> Array:
     return np.hstack((said & right, said, right)).astype(float)
 
 
+def set_counts(predictions: Sequence[Set[str]], golds: Sequence[Set[str]]) -> Array:
+    """As label_counts, of rows with several labels; a last one stands for all labels that are never right."""
+    labels = sorted(set().union(*golds))
+    said = np.array([[*(n in row for n in labels), len(row - set(labels))] for row in predictions])
+    right = np.array([[*(n in row for n in labels), 0] for row in golds])
+    return np.hstack((np.minimum(said, right), said, right)).astype(float)
+
+
+def micro_f1_of_sums(sums: Array) -> Array:
+    """Of the summed counts: F1 of all labels of all rows together; 1 where none is said and none is right."""
+    hit, said, right = (part.sum(1) for part in np.split(sums, 3, axis=1))
+    result: Array = np.divide(2 * hit, said + right, out=np.ones_like(hit), where=said + right > 0)
+    return result
+
+
 def macro_f1_of_sums(sums: Array) -> Array:
     """Of the summed label_counts; a label without a right answer in a resample is left out of its mean."""
     hit, said, right = np.split(sums, 3, axis=1)
@@ -108,6 +130,9 @@ def macro_f1_of_sums(sums: Array) -> Array:
     f1 = np.divide(2 * hit, said + right, out=np.zeros_like(hit), where=present)
     result: Array = f1.sum(1) / np.maximum(present.sum(1), 1)
     return result
+
+
+OF_SUMS: dict[str, Statistic] = {"macro_f1": macro_f1_of_sums, "micro_f1": micro_f1_of_sums}
 
 
 def _bootstrap(features: Array, statistic: Statistic, groups: Sequence[str] | None) -> tuple[float, float]:

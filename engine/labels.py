@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 
+from engine import labelsets
 from engine.fasttext import PREFIX
 from engine.findings import Code, counted, listed
 from engine.records import Issue, Role, Row, Severity, Task
@@ -31,7 +32,7 @@ def words_for_nothing(
     if table.layout.missing is not None:
         return frozenset(table.layout.missing), ()
     column = roles.get(Role.TARGET)
-    if task is not Task.CLASSIFICATION or column not in table.columns:
+    if not task.has_labels or column not in table.columns:
         return MISSING_WORDS, ()
     texts = (value.strip() for value in table.values(column) if isinstance(value, str))
     words = Counter(text for text in texts if text in PERHAPS_LABELS)
@@ -70,6 +71,11 @@ def unified(rows: Sequence[Row], test: Sequence[Row]) -> tuple[list[Row], list[R
     several = {one: labels for one, labels in forms.items() if len(labels) > 1}
     issues = [_equal(one, labels, written) for one, labels in sorted(several.items())]
     return _written(rows, changed), _written(test, changed), issues
+
+
+def in_one_answer(rows: Sequence[Row]) -> list[Row]:
+    """Rows whose labels are one answer, in a fixed order."""
+    return [replace(row, targets=(labelsets.joined(row.targets),)) for row in rows]
 
 
 def _spelling(labels: Sequence[str]) -> Callable[[str], str]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from functools import lru_cache
 from typing import Any
 
+from engine import labelsets
 from engine.errors import ConfigError
 from engine.records import Task
 from engine.words import RougeTokens, answer_words, composed, normalize_answer
 
 METRICS: dict[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy", "macro_f1"),
+    Task.MULTILABEL: ("micro_f1", "macro_f1", "exact_set"),
     Task.SUMMARIZATION: ("rougeL", "rouge1"),
     Task.QA: ("token_f1", "exact_match"),
     Task.GENERATION: ("rougeL", "loss"),
 }
 ROW_METRICS: dict[Task, tuple[str, ...]] = {
     Task.CLASSIFICATION: ("accuracy",),
+    Task.MULTILABEL: ("row_f1", "exact_set"),
     Task.SUMMARIZATION: ("rougeL", "rouge1"),
     Task.QA: ("token_f1", "exact_match"),
     Task.GENERATION: ("rougeL",),
@@ -26,6 +29,9 @@ ROW_METRICS: dict[Task, tuple[str, ...]] = {
 TITLES = {
     "accuracy": "accuracy",
     "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "exact_set": "exact set of labels",
+    "row_f1": "F1 of a row's labels",
     "rougeL": "ROUGE-L",
     "rouge1": "ROUGE-1",
     "token_f1": "token F1",
@@ -46,10 +52,19 @@ def lower_is_better(metric: str) -> bool:
     return metric == "loss"
 
 
+def row_metric(metric: str, task: Task) -> str:
+    """What a row has of a metric: of F1 over classes, which a row alone has not, whether it is right."""
+    return ROW_METRICS[task][0] if metric in ("macro_f1", "micro_f1") else metric
+
+
 def row_values(task: Task, answer: str, golds: Sequence[str]) -> dict[str, float]:
     """The value of each metric of one row; with several right answers the best match counts."""
     if task is Task.CLASSIFICATION:
         return {"accuracy": float(composed(answer) == composed(golds[0]))}
+    if task is Task.MULTILABEL:
+        said, right = labelsets.parts(answer), labelsets.parts(golds[0])
+        exact = bool(answer) and composed(answer) == composed(golds[0])
+        return {"row_f1": _set_f1(said, right) if answer else 0.0, "exact_set": float(exact)}
     if task is Task.QA:
         return {
             "token_f1": max(token_f1(answer, gold) for gold in golds),
@@ -57,6 +72,19 @@ def row_values(task: Task, answer: str, golds: Sequence[str]) -> dict[str, float
         }
     best = [rouge(answer, gold) for gold in golds]
     return {name: max(values[name] for values in best) for name in ROW_METRICS[task]}
+
+
+def _set_f1(said: Set[str], right: Set[str]) -> float:
+    """1 for two empty sets: none of the labels was right, and none was said."""
+    return 2 * len(said & right) / (len(said) + len(right)) if said or right else 1.0
+
+
+def as_answer(task: Task, answer: str, labels: Sequence[str]) -> tuple[str, bool]:
+    """An answer as it is judged and shown, and whether it is valid: free text always is."""
+    if task is Task.MULTILABEL:
+        return labelsets.as_labels(answer, labels)
+    label = as_label(answer, labels) if task is Task.CLASSIFICATION else answer
+    return (answer, False) if label is None else (label, True)
 
 
 def as_label(answer: str, labels: Sequence[str]) -> str | None:

@@ -12,10 +12,10 @@ import pandas as pd
 
 from engine import prompts, words
 from engine.figures import run_title
-from engine.metrics import TITLES, lower_is_better
+from engine.metrics import TITLES, lower_is_better, row_metric
 from engine.records import Role, Row, RunKind, RunSpec, Task
 
-RIGHT_BY = {Task.CLASSIFICATION: "accuracy", Task.QA: "exact_match"}
+RIGHT_BY = {Task.CLASSIFICATION: "accuracy", Task.MULTILABEL: "exact_set", Task.QA: "exact_match"}
 
 
 class Filter(StrEnum):
@@ -34,7 +34,7 @@ class Outputs:
     """All frames have a line for each row of the split, by its number, and a column for each run.
 
     `inputs` has a column for each role instead; `words` counts the input's. `said`: None where a run has no
-    answer; `values`: the study's metric of that row (accuracy for macro-F1), NaN where it was not measured;
+    answer; `values`: the study's metric of that row (row_metric), NaN where it was not measured;
     `right`: 1 or 0, without columns for a task whose answers are only more or less good. `tables` are the
     predictions that all of it comes from, of this split.
     """
@@ -70,7 +70,7 @@ def join(
     said = _columns(parts, "prediction", numbers).astype(object)
     said = said.where(said.notna(), None)
     outside = pd.DataFrame({run: part["valid"].eq(False) for run, part in parts.items()}, index=numbers)
-    column = "accuracy" if first.metric == "macro_f1" else first.metric
+    column = row_metric(first.metric, first.task)
     return Outputs(
         split=split,
         metric=first.metric,
@@ -243,7 +243,7 @@ def flat(outputs: Outputs, run: str, numbers: Sequence[int]) -> pd.DataFrame:
     columns: dict[str, object] = {"row": rows}
     columns |= {role: outputs.inputs.loc[rows, role].to_numpy() for role in outputs.inputs}
     columns["gold"] = ["\n".join(outputs.golds[number]) for number in rows]
-    measure = "accuracy" if outputs.metric == "macro_f1" else outputs.metric
+    measure = row_metric(outputs.metric, outputs.specs[run].task)
     for name, title in titles(outputs, run).items():
         columns[title] = outputs.said.loc[rows, name].to_numpy()
         columns[f"{title}: {measure}"] = outputs.values.loc[rows, name].to_numpy()

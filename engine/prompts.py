@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from engine.catalogue import BaseModel
 from engine.errors import ConfigError, DatasetError
+from engine.labelsets import NONE, SEPARATOR
 from engine.records import Role, Row, Task
 
 TEMPLATES = {
     Task.CLASSIFICATION: "Text: {source}\nLabel:",
+    Task.MULTILABEL: "Text: {source}\nLabels:",
     Task.SUMMARIZATION: "Text: {source}\nSummary:",
     Task.QA: "Passage: {context}\nQuestion: {question}\nAnswer:",
     Task.GENERATION: "Instruction: {prompt}\nResponse:",
@@ -22,12 +24,17 @@ TEMPLATES = {
 # For real LLMs: the task, the form of the answer, the labels. docs/prompts.md compares them to bare ones.
 INSTRUCTIONS = {
     Task.CLASSIFICATION: "Classify the text. Answer with its label and nothing else.\nLabels: {labels}",
+    Task.MULTILABEL: (
+        f"Give every label that fits the text, in the order of the list, with '{SEPARATOR}' between them, or "
+        f"'{NONE}' where none fits, and nothing else.\nLabels: {{labels}}"
+    ),
     Task.SUMMARIZATION: "Summarize the text. Answer with the summary and nothing else.",
     Task.QA: "Answer the question from the passage, in as few words as possible.",
     Task.GENERATION: "",
 }
 LONG_ROLE = {
     Task.CLASSIFICATION: Role.SOURCE,
+    Task.MULTILABEL: Role.SOURCE,
     Task.SUMMARIZATION: Role.SOURCE,
     Task.QA: Role.CONTEXT,
     Task.GENERATION: Role.PROMPT,
@@ -88,7 +95,7 @@ def chosen_template(wanted: str | None, dataset: Dataset, model: BaseModel) -> s
 def check_template(template: str, task: Task) -> None:
     """Raises ConfigError when a placeholder of the task is missing, or one is unknown."""
     needed = PLACEHOLDER.findall(TEMPLATES[task])
-    allowed = [*needed, *([LABELS] if task is Task.CLASSIFICATION else [])]
+    allowed = [*needed, *([LABELS] if task.has_labels else [])]
     found = PLACEHOLDER.findall(template)
     for name in needed:
         if name not in found:
@@ -192,8 +199,8 @@ def _fill(form: Form, inputs: Mapping[Role, str]) -> str:
     """One pass, so that braces in the data stay as they are; the completion brings its own space."""
     template = form.template or TEMPLATES[form.task]
     values = {str(role): text for role, text in inputs.items()}
-    if form.task is Task.CLASSIFICATION and form.labels:
-        values[LABELS] = ", ".join(form.labels)
+    if form.task.has_labels and form.labels:
+        values[LABELS] = (SEPARATOR if form.task is Task.MULTILABEL else ", ").join(form.labels)
         if not lists_labels(form):
             template = _without_labels(template)
     return PLACEHOLDER.sub(lambda m: values.get(m[1], m[0]), template).rstrip(" ")

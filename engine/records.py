@@ -16,9 +16,15 @@ class Task(StrEnum):
     """What the rows ask for."""
 
     CLASSIFICATION = "classification"
+    MULTILABEL = "multilabel"
     SUMMARIZATION = "summarization"
     QA = "qa"
     GENERATION = "generation"
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether an answer is one label, or several, of a fixed list."""
+        return self in (Task.CLASSIFICATION, Task.MULTILABEL)
 
 
 class Role(StrEnum):

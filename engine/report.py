@@ -330,10 +330,11 @@ def _by_class(found: Classes) -> Section:
             f"{score.n:,}",
             points(score.recall, "accuracy") or "no row",
             points(score.precision, "accuracy") or "never answered",
+            "no row" if score.f1 is None else f"{100 * score.f1:.1f}",
         )
         for score in found.scores
     )
-    header = ("class", "rows", "recall: found of its rows", "precision: right of its answers")
+    header = ("class", "rows", "recall: found of its rows", "precision: right of its answers", "F1")
     return Section("The winner class by class", tuple(filter(None, sentences)), table=Table(header, rows))
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from engine import label_columns
 from engine.columns import LONG_WORDS, Kind, Profile, profile
 from engine.errors import DatasetError
 from engine.findings import Code, listed
@@ -14,6 +15,7 @@ from engine.sheets import Table, text_of
 
 TASK_ROLES: dict[Task, tuple[Role, ...]] = {
     Task.CLASSIFICATION: (Role.SOURCE, Role.TARGET),
+    Task.MULTILABEL: (Role.SOURCE, Role.TARGET),
     Task.SUMMARIZATION: (Role.SOURCE, Role.TARGET),
     Task.QA: (Role.CONTEXT, Role.QUESTION, Role.TARGET),
     Task.GENERATION: (Role.PROMPT, Role.TARGET),
@@ -27,7 +29,9 @@ LABEL = (
 )
 SUMMARY = "summary highlights tldr tl_dr abstractive_summary"
 TARGET = "target output"
+LABEL_SETS = "labels tags categories topics genres classes intents emotions"
 MOST_LABELS = 50
+FEWEST_ONE_HOT = 3  # columns of ones and noughts that are labels although another column could be the label
 CONTEXT = "context passage paragraph contexts background document article story abstract text"
 QUESTION = "question query"
 ANSWER = "answers answer answer_text gold_answer gold_answers final_answer final_decision"
@@ -70,11 +74,19 @@ def guess(table: Table, task: Task | None = None, roles: Mapping[Role, str] | No
     given = {_role(str(name)): column for name, column in (roles or {}).items()}
     profiles = [profile(column, table) for column in table.columns]
     _check_columns(given, table.columns)
-    found, reason = (task, "You chose it.") if task else _task_of_roles(given, profiles)
+    _check_target(given, profiles)
+    one_hot = _one_hot(profiles, given, task)
+    found, reason = task, "You chose it."
+    if task is None:
+        found, reason = _task_of_one_hot(one_hot, table) if one_hot else _task_of_roles(given, profiles)
     if found is None:
         return Guess(None, reason, given, {role: "You chose it." for role in given})
     _check_roles(given, found)
+    if one_hot and Role.TARGET not in given:
+        given[Role.TARGET] = "+".join(one_hot)
     chosen = _roles(found, profiles, given)
+    if one_hot and Role.TARGET not in (roles or {}):
+        chosen[Role.TARGET] = (given[Role.TARGET], "A column of ones and noughts for each label.")
     return Guess(
         found, reason, {r: c for r, (c, _) in chosen.items()}, {r: why for r, (_, why) in chosen.items()}
     )
@@ -115,7 +127,7 @@ def _check_columns(given: Mapping[Role, str], columns: Sequence[str]) -> None:
     used: dict[str, Role] = {}
     for role, expression in given.items():
         parts = columns_of(expression, columns)
-        if len(parts) > 1 and role in (Role.TARGET, Role.MESSAGES):
+        if len(parts) > 1 and role is Role.MESSAGES:
             raise DatasetError(f"The role {role} takes one column, not {listed(parts)}. Choose one.")
         for column in parts:
             if column not in columns:
@@ -125,6 +137,38 @@ def _check_columns(given: Mapping[Role, str], columns: Sequence[str]) -> None:
             if column in used:
                 raise DatasetError(f"Column {column!r} cannot be both {used[column]} and {role}. Choose one.")
             used[column] = role
+
+
+def _check_target(given: Mapping[Role, str], profiles: Sequence[Profile]) -> None:
+    """Several columns are the target only where each says yes or no to one label."""
+    parts = columns_of(given.get(Role.TARGET, ""), [p.column for p in profiles])
+    if len(parts) > 1 and not all(p.binary for p in profiles if p.column in parts):
+        raise DatasetError(f"The role target takes one column, not {listed(parts)}. Choose one.")
+
+
+def _one_hot(profiles: Sequence[Profile], given: Mapping[Role, str], task: Task | None) -> tuple[str, ...]:
+    """The columns of ones and noughts that are a label each; none where another column is the label."""
+    columns = [p.column for p in profiles]
+    if Role.TARGET in given:
+        chosen = columns_of(given[Role.TARGET], columns)
+        return chosen if len(chosen) > 1 else ()
+    if not (task is None or task.has_labels) or not set(given) <= {Role.SOURCE}:
+        return ()
+    used = columns_of(given.get(Role.SOURCE, ""), columns)
+    binary = [p.column for p in profiles if p.binary and p.kind is not Kind.ID and p.column not in used]
+    rest = [p for p in profiles if p.column not in binary]
+    named = _named(profiles, f"{LABEL} {LABEL_SETS} {TARGET} {ANSWER} {SUMMARY} {COMPLETION}", *NO_TEXT)
+    if named or _conversations(profiles) or not _longest(rest):
+        return ()
+    others = [p for p in rest if p.kind in (Kind.CATEGORY, Kind.LABELS) and p.distinct > 1]
+    return tuple(binary) if len(binary) >= (FEWEST_ONE_HOT if others else 2) else ()
+
+
+def _task_of_one_hot(columns: Sequence[str], table: Table) -> tuple[Task | None, str]:
+    names = listed(map(repr, columns))
+    if label_columns.is_exclusive(table.records, columns):
+        return Task.CLASSIFICATION, f"Of the columns {names} each row has a one in exactly one: its label."
+    return Task.MULTILABEL, f"The columns {names} hold ones and noughts: each is a label, rows have several."
 
 
 def _check_roles(given: Mapping[Role, str], task: Task) -> None:
@@ -155,6 +199,8 @@ def _task_of_roles(given: Mapping[Role, str], profiles: Sequence[Profile]) -> tu
         if role in given:
             return Task.QA, f"You chose a column for {role}."
     target = next((p for p in profiles if p.column == given.get(Role.TARGET)), None)
+    if target is not None and target.kind is Kind.LABELS:
+        return Task.MULTILABEL, f"{_quoted(target)} names {target.labels} labels, several in one row."
     if target is None or Role.SOURCE not in given:
         found = _task(profiles)
         if target is None or found[0] in (Task.QA, Task.GENERATION):
@@ -177,7 +223,7 @@ def _task(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
         return Task.QA, f"{_quoted(question)} is asked about {_quoted(context)}."
     if (prompt := _named(profiles, PROMPT, *NO_TEXT)) and _named(profiles, COMPLETION, *NO_TEXT):
         return Task.GENERATION, f"{_quoted(prompt)} and the response to it are there."
-    summary, label = _named(profiles, SUMMARY, *NO_TEXT), _named(profiles, LABEL, *NO_TEXT)
+    summary, label = _named(profiles, SUMMARY, *NO_TEXT), _named(profiles, f"{LABEL} {LABEL_SETS}", *NO_TEXT)
     if summary and label and label.is_label_like:
         return None, (
             f"{_quoted(label)} looks like labels (classification) and {_quoted(summary)} like summaries "
@@ -193,6 +239,10 @@ def _task_of_target(target: Profile, profiles: Sequence[Profile]) -> tuple[Task 
     source = _source(profiles, target)
     if source is None:
         return None, f"No column holds the texts that {_quoted(target)} belongs to: choose it."
+    if target.kind is Kind.LABELS:
+        return Task.MULTILABEL, (
+            f"{_quoted(target)} names {target.labels} labels, several in one row: for {_quoted(source)}."
+        )
     if target.kind is Kind.NUMBER and not target.few_values:
         return None, (
             f"{_quoted(target)} has {target.distinct:,} different numbers, too many for labels: "
@@ -219,6 +269,8 @@ def _task_of_content(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
     source = _longest(profiles)
     if source is None:
         return None, "No column holds texts: choose the columns, or another file."
+    if len(labels) == 1 and labels[0].kind is Kind.LABELS:
+        return _task_of_target(labels[0], profiles)
     if len(labels) == 1:
         only = labels[0]
         reason = f"{_quoted(only)} has {only.distinct} different short values: labels for {_quoted(source)}."
@@ -260,7 +312,7 @@ def _search_order(task: Task) -> tuple[Role, ...]:
 def _find(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | None:
     if role is Role.PROMPT and (joined := _instruction_and_input(free)):
         return joined
-    if role is Role.SOURCE and task is Task.CLASSIFICATION and (joined := _pair(free)):
+    if role is Role.SOURCE and task.has_labels and (joined := _pair(free)):
         return joined
     unlike = NO_TEXT if role is not Role.TARGET else (Kind.ID, Kind.DATE, Kind.MESSAGES)
     if found := _named(free, _aliases(role, task), *unlike):
@@ -271,8 +323,10 @@ def _find(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | 
 def _aliases(role: Role, task: Task) -> str:
     return {
         (Role.SOURCE, Task.CLASSIFICATION): f"{TEXT} {DOCUMENT} {QUESTION} title",
+        (Role.SOURCE, Task.MULTILABEL): f"{TEXT} {DOCUMENT} {QUESTION} title",
+        (Role.TARGET, Task.MULTILABEL): f"{LABEL_SETS} {LABEL} {TARGET} {ANSWER}",
         (Role.SOURCE, Task.SUMMARIZATION): f"{DOCUMENT} {TEXT} {CONTEXT}",
-        (Role.TARGET, Task.CLASSIFICATION): f"{LABEL} {TARGET} {ANSWER}",
+        (Role.TARGET, Task.CLASSIFICATION): f"{LABEL} {LABEL_SETS} {TARGET} {ANSWER}",
         (Role.TARGET, Task.SUMMARIZATION): f"{SUMMARY} {TARGET} {LABEL} abstract headline title",
         (Role.CONTEXT, Task.QA): CONTEXT,
         (Role.QUESTION, Task.QA): f"{QUESTION} prompt input",
@@ -283,7 +337,7 @@ def _aliases(role: Role, task: Task) -> str:
 
 
 def _by_content(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | None:
-    if role is Role.TARGET and task is Task.CLASSIFICATION:
+    if role is Role.TARGET and task.has_labels:
         labels = _labels_by_content(free)
         if len(labels) != 1:
             return None
@@ -297,7 +351,8 @@ def _by_content(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, s
 def _labels_by_content(profiles: Sequence[Profile]) -> list[Profile]:
     """Columns whose values repeat; numbers only where no words do, those named like ids (label_id, yes_no)
     only where nothing else does."""
-    words = [p for p in profiles if p.kind is Kind.CATEGORY and p.distinct > 1]
+    sets = [p for p in profiles if p.kind is Kind.LABELS]
+    words = [p for p in profiles if p.kind is Kind.CATEGORY and p.distinct > 1] + sets
     numbers = [p for p in profiles if p.kind is Kind.NUMBER and 1 < p.distinct <= 10 and p.few_values]
     return words or numbers or list(filter(_is_label_named_as_id, profiles))
 

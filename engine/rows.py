@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any
 
+from engine import label_columns, labelsets
 from engine.findings import Code, by_row
 from engine.labels import words_for_nothing
 from engine.records import Issue, Role, Row, Severity, Task
@@ -60,6 +61,9 @@ def rows_of(
     """
     missing, issues = words_for_nothing(table, task, roles)
     columns = {role: columns_of(expression, table.columns) for role, expression in roles.items()}
+    target = columns.get(Role.TARGET, ())
+    several = task is Task.MULTILABEL and len(target) == 1
+    sign = label_columns.sign_of(table.values(target[0])) if several else None
     rows: list[Row] = []
     aside: dict[Code, dict[int, str]] = defaultdict(dict)
 
@@ -70,7 +74,8 @@ def rows_of(
 
     for number, record in zip(table.numbers, table.records, strict=True):
         try:
-            rows.append(_row(number, record, task, columns, needs_target, missing, table.layout.no_answer))
+            no_answer = table.layout.no_answer
+            rows.append(_row(number, record, task, columns, needs_target, missing, no_answer, sign))
         except _SetAside as error:
             aside[error.code][number] = error.reason
     return rows, [*issues, *(issue for code, reasons in aside.items() for issue in issues_of(code, reasons))]
@@ -84,14 +89,15 @@ def _row(
     needs_target: bool,
     missing: Set[str],
     no_answer: str | None,
+    sign: str | None,
 ) -> Row:
     if Role.MESSAGES in columns:
         return _conversation_row(number, record.get(columns[Role.MESSAGES][0]), needs_target)
     inputs: dict[Role, str] = {
         role: _input(record, role, names) for role, names in columns.items() if role is not Role.TARGET
     }
-    value = record.get(columns[Role.TARGET][0]) if Role.TARGET in columns else None
-    targets = _targets(value, task, missing)
+    value = _answered(record, columns.get(Role.TARGET, ()))
+    targets = _targets(value, task, missing, sign)
     if not targets and task is Task.QA and _is_unanswerable(value):
         targets = (no_answer,) if no_answer else ()
         if needs_target and not targets:
@@ -125,7 +131,25 @@ def _text(value: Any) -> str | None:
     return text_of(value)
 
 
-def _targets(value: Any, task: Task, missing: Set[str]) -> tuple[str, ...]:
+def _answered(record: Record, columns: Sequence[str]) -> Any:
+    """The answer's value; of several columns of ones and noughts the names of those that say yes."""
+    if len(columns) > 1:
+        return label_columns.marked(record, columns)
+    return record.get(columns[0]) if columns else None
+
+
+def _label_set(value: Any, missing: Set[str], sign: str | None) -> tuple[str, ...]:
+    """All labels of a row; a list without any is an answer too."""
+    found = label_columns.parsed_list(value)
+    if isinstance(found, list):
+        labels = tuple(text for item in found if (text := text_of(item, missing)) is not None)
+        return labels or (labelsets.NONE,)
+    return () if text_of(value, missing) is None else label_columns.parts_of(value, sign)
+
+
+def _targets(value: Any, task: Task, missing: Set[str], sign: str | None) -> tuple[str, ...]:
+    if task is Task.MULTILABEL:
+        return _label_set(value, missing, sign)
     if task is Task.CLASSIFICATION:
         answers = answers_of(value) if isinstance(value, (list, dict)) else _single(value, missing)
         if len(answers) > 1:

@@ -48,7 +48,7 @@ class Facts:
 def facts(data: Dataset, rows: int | None = None) -> Facts:
     """Of the training split; `rows` replaces its size where fewer are trained on."""
     train = data.split("train")
-    labels = len({row.targets[0] for row in train}) if data.task is Task.CLASSIFICATION else None
+    labels = len(data.labels) if data.task.has_labels else None
     return Facts(
         data.task, len(train) if rows is None else rows, labels,
         float(median(map(_input_words, train))), float(median(words.count(row.targets[0]) for row in train)),

@@ -11,7 +11,7 @@ import pandas as pd
 from engine import baselines, classes, few_shot, headline, intervals, repeats
 from engine.decision import Contender, Decision, Outcome, decide
 from engine.evaluate import paired_difference
-from engine.metrics import TITLES, lower_is_better
+from engine.metrics import TITLES, lower_is_better, row_metric
 from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study
 
 SHORT = {"tfidf_logreg": "TF-IDF", "nearest_answer": "the most similar answer"}
@@ -253,7 +253,7 @@ class _View:
             return None
         if rival is None or not {rival.run, winner.run} <= set(self.predictions):
             return intervals.smallest_difference(n)
-        column = "accuracy" if self.study.metric == "macro_f1" else self.study.metric
+        column = row_metric(self.study.metric, self.study.task)
         ours, theirs = (_by_row(self.predictions[s.run], column) for s in (winner, rival))
         spread = float(np.std((ours - theirs).dropna()))
         return intervals.smallest_difference(n, spread) if spread else intervals.smallest_difference(n)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine import dataset as datasets
-from engine import labels, layouts, reading
+from engine import labels, labelsets, layouts, reading
 from engine import settings as settings_module
 from engine.artifacts import Artifacts
 from engine.dataset import Dataset
-from engine.records import RunKind, RunSpec, Study, Task
+from engine.records import Row, RunKind, RunSpec, Study, Task
 from engine.rows import rows_of
 from jobs import plans, studies, tasks
 from jobs.plans import Plan, PlanRequest
@@ -85,9 +86,25 @@ def _label_words(files: Artifacts, before: Dataset) -> Mapping[str, str]:
         return {}
     path = files.datasets_root / "datasets" / before.id / "original" / before.file_name
     rows, _ = rows_of(reading.read(path, before.layout), before.task, before.roles)
-    if before.task is Task.CLASSIFICATION:
-        rows, _, _ = labels.unified(rows, [])
-    said = {row.number: row.targets[0] for row in rows}
+    rows, _, _ = labels.unified(rows, [])
     rest = (*before.split("train"), *before.split("dev"))  # test rows may be of another file
+    if before.task is Task.MULTILABEL:
+        return _words_of_sets(rows, rest)
+    said = {row.number: row.targets[0] for row in rows}
     learned = {said[row.number]: row.targets[0] for row in rest if row.number in said}
     return {label: word for label, word in learned.items() if label != word}
+
+
+def _words_of_sets(rows: Sequence[Row], learned: Sequence[Row]) -> Mapping[str, str]:
+    """A label and the word for it are in the same rows."""
+    numbers = {row.number for row in learned}
+    before: dict[str, set[int]] = defaultdict(set)
+    after: dict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        for label in row.targets if row.number in numbers else ():
+            before[label].add(row.number)
+    for row in learned:
+        for word in labelsets.parts(row.targets[0]):
+            after[word].add(row.number)
+    renamed = {label: places for label, places in before.items() if label not in after}
+    return {label: word for label, places in renamed.items() for word in after if after[word] == places}

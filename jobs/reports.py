@@ -13,7 +13,7 @@ from engine.classes import Classes
 from engine.dataset import Dataset
 from engine.errors import ConfigError, ModelError, NotFoundError
 from engine.models import BaseModel
-from engine.records import RunResult, Study, Task
+from engine.records import RunResult, Study
 from engine.report import Facts
 from jobs import comparisons, tasks, views
 
@@ -56,7 +56,7 @@ def write(study: str, to: Path) -> None:
 
 
 def _classes(study: Study, winner: RunResult | None, data: Dataset | None) -> Classes | None:
-    if study.task is not Task.CLASSIFICATION or winner is None:
+    if not study.task.has_labels or winner is None:
         return None
     return classes.classes(views.predictions(winner.run, winner.attempt), data.labels if data else ())
 

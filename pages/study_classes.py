@@ -18,6 +18,7 @@ COLUMNS = {
     "recall": st.column_config.TextColumn("Recall (% of its rows)"),
     "answers": st.column_config.NumberColumn("Answers"),
     "precision": st.column_config.TextColumn("Precision (% of its answers)"),
+    "f1": st.column_config.NumberColumn("F1", format="%.1f"),
     "enough": st.column_config.CheckboxColumn("Enough rows"),
 }
 
@@ -40,6 +41,9 @@ def show(view: StudyView, found: Summary) -> None:
         numbers = classes.table(result)
         explore_chart.show(recall, figures_classes.recall_figure, "recall", numbers=numbers)
         _table(result)
+        if result.sets:
+            st.caption("Rows have several labels, so none is taken for another: there is no confusion table.")
+            return
         confusion = figures_classes.confusion_info(mistakes, meaning)
         explore_chart.show(confusion, figures_classes.confusion_figure, "confusion")
 
@@ -61,6 +65,7 @@ def _table(result: Classes) -> None:
             "recall": words.points(score.recall) if score.recall else "no row",
             "answers": score.said,
             "precision": words.points(score.precision) if score.precision else "never answered",
+            "f1": None if score.f1 is None else 100 * score.f1,
             "enough": score.is_enough,
         }
         for score in result.scores

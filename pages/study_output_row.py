@@ -9,7 +9,6 @@ import streamlit as st
 from engine import differences, outputs
 from engine.differences import Change, Span
 from engine.outputs import Outputs
-from engine.records import Task
 from pages import words
 
 MOST_CHARACTERS = 200_000
@@ -23,7 +22,7 @@ def show(joined: Outputs, run: str, number: int) -> None:
         for role in joined.inputs:
             st.caption(role)
             _text(joined.inputs.at[number, role])
-        if joined.specs[run].task is Task.CLASSIFICATION:
+        if joined.specs[run].task.has_labels:
             st.text(f"Right answer: {joined.golds[number][0]}")
         else:
             _compared(joined, run, number)

@@ -11,7 +11,6 @@ import streamlit as st
 from engine import outputs
 from engine.findings import counted
 from engine.outputs import Filter, Outputs
-from engine.records import Task
 from jobs import predictions
 from pages import study_output_row
 
@@ -52,7 +51,7 @@ def _table(joined: Outputs, run: str, numbers: Sequence[int]) -> int | None:
 
 def _widths(joined: Outputs, run: str) -> dict[str, Any]:
     """Labels leave room for the input; texts share it."""
-    if joined.specs[run].task is Task.CLASSIFICATION:
+    if joined.specs[run].task.has_labels:
         return {role: st.column_config.TextColumn(width="large") for role in joined.inputs}
     texts = (*joined.inputs, "right answer", *outputs.titles(joined, run).values())
     return {name: st.column_config.TextColumn(width="medium") for name in texts}

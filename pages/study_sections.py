@@ -40,7 +40,7 @@ SECTIONS: dict[str, Callable[[StudyView, Summary], None]] = {
     "Continue": study_continue.show,
 }
 ONLY_FOR: dict[str, frozenset[Task]] = {
-    "Classes": frozenset({Task.CLASSIFICATION}),
+    "Classes": frozenset({Task.CLASSIFICATION, Task.MULTILABEL}),
     "Judge": study_judge.TASKS,
 }
 

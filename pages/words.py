@@ -113,4 +113,5 @@ def method(name: Method) -> str:
 
 def task(name: Task) -> str:
     """What the rows ask for, in a reader's words."""
-    return "Question answering" if name == Task.QA else name.capitalize()
+    titles = {Task.QA: "Question answering", Task.MULTILABEL: "Classification, several labels a row"}
+    return titles.get(name, name.capitalize())

@@ -88,6 +88,16 @@ def tiny_classification(rows: int = 60, seed: int = 0) -> list[dict[str, str]]:
     ]
 
 
+def tiny_label_sets(rows: int = 60, seed: int = 0) -> list[dict[str, object]]:
+    """Rows whose labels are the colour words in the text: none, one or two of them."""
+    draw = random.Random(seed)
+    sets = [draw.sample(LABELS, i % 3) for i in range(rows)]
+    return [
+        {"text": f"{draw.choice(WORDS)} {' '.join(found)} {draw.choice(WORDS)} {i}", "labels": sorted(found)}
+        for i, found in enumerate(sets)
+    ]
+
+
 def tiny_noise(rows: int = 80, seed: int = 0) -> list[dict[str, str]]:
     """Rows whose label has nothing to do with their text: they can be learned by heart only."""
     draw = random.Random(seed)

@@ -1074,3 +1074,89 @@ def test_damaged_exports_are_inspected_or_refused(tmp_path: Path, seed: int) -> 
             dataset.inspect(path)
         except DatasetError as error:
             assert "\n" not in str(error)
+
+
+# Several labels a row
+
+
+@pytest.mark.parametrize("name", ["08a_multilabel_pipe.csv", "08c_multilabel_list.jsonl"])
+def test_case_08_several_labels_a_row_are_one_answer_in_a_fixed_order(name: str) -> None:
+    found = case(name)
+
+    assert (found.task, found.labels) == (Task.MULTILABEL, ("account", "billing", "shipping"))
+    assert len(found.rows) == 120
+    assert "account; billing" in counts(found)
+    assert all(list(said := target.split("; ")) == sorted(said) for target in counts(found))
+
+
+SETS = [(), ("a",), ("b",), ("a", "b"), ("c", "a"), ("b", "c", "a")]
+
+
+def as_column(form: str, labels: tuple[str, ...]) -> Any:
+    return {"list": list(labels), "json": json.dumps(labels), "python": str(list(labels))}.get(
+        form, form.join(labels)
+    )
+
+
+@pytest.mark.parametrize("form", ["list", "json", "python", "|", ";", ", "])
+def test_labels_in_lists_and_texts_are_sets(tmp_path: Path, form: str) -> None:
+    sets = [SETS[i % 6] or (("a",) if form in "|;, " else ()) for i in range(60)]
+    rows = [{"text": text(i), "tags": as_column(form, labels)} for i, labels in enumerate(sets)]
+
+    found = dataset.build(written(tmp_path, json.dumps(rows), "a.json"))
+
+    assert (found.task, found.labels) == (Task.MULTILABEL, ("a", "b", "c"))
+    assert [r.targets[0] for r in found.rows] == ["; ".join(sorted(labels)) or "none" for labels in sets]
+
+
+@pytest.mark.parametrize(("yes", "no"), [(1, 0), ("1.0", "0.0"), (True, False), ("yes", "no")])
+def test_columns_of_ones_and_noughts_are_labels(tmp_path: Path, yes: Any, no: Any) -> None:
+    rows = [
+        {"id": i, "comment": text(i), **{name: yes if name in SETS[i % 6] else no for name in "abc"}}
+        for i in range(60)
+    ]
+
+    found = dataset.build(written(tmp_path, json.dumps(rows), "a.json"))
+
+    assert (found.task, found.roles) == (Task.MULTILABEL, {Role.SOURCE: "comment", Role.TARGET: "a+b+c"})
+    assert counts(found)["none"] == 10
+    assert counts(found)["a; b; c"] == 10
+    fewer = dataset.build(written(tmp_path, json.dumps(rows), "a.json"), roles={Role.TARGET: "a+b"})
+    assert (fewer.task, fewer.labels) == (Task.MULTILABEL, ("a", "b"))
+
+
+def test_one_one_in_every_row_is_one_label(tmp_path: Path) -> None:
+    rows = [{"text": text(i), **{n: int("abc"[i % 3] == n) for n in "abc"}} for i in range(30)]
+
+    found = dataset.build(written(tmp_path, json.dumps(rows), "a.json"))
+
+    assert (found.task, found.labels) == (Task.CLASSIFICATION, ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [("Credit card, or prepaid card", "Money transfer, virtual currency, or money service", "Mortgage"),
+     ("Q|A", "X|Y"), ("Paris, France", "Rome, Italy", "Lyon, France")],
+)  # fmt: skip
+def test_signs_in_the_names_of_classes_part_nothing(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    rows = [{"text": text(i), "label": labels[i % len(labels)]} for i in range(60)]
+
+    found = dataset.build(written(tmp_path, json.dumps(rows), "a.json"))
+
+    assert (found.task, found.labels) == (Task.CLASSIFICATION, tuple(sorted(labels)))
+
+
+def test_lists_of_one_label_are_labels(tmp_path: Path) -> None:
+    rows = [{"text": text(i), "label": [TOPICS[i % 3]]} for i in range(30)]
+
+    assert dataset.build(written(tmp_path, json.dumps(rows), "a.json")).labels == tuple(sorted(TOPICS))
+
+
+def test_a_label_never_seen_in_training_is_said_of_an_own_test_file(tmp_path: Path) -> None:
+    rows = [{"text": text(i), "tags": list(SETS[i % 6])} for i in range(60)]
+    test = [{"text": text(90 + i), "tags": ["a", "new"]} for i in range(9)]
+    path = written(tmp_path, json.dumps(rows), "a.json")
+
+    found = dataset.build(path, test_path=written(tmp_path, json.dumps(test), "t.json"))
+
+    assert "cannot be learned from the first file: new." in messages(found, "unknown_labels")[0]

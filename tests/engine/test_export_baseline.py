@@ -52,6 +52,7 @@ PROMPTS = [
 CASES = [
     ("tfidf_logreg", Task.CLASSIFICATION, tiny.tiny_classification(120)),
     ("majority", Task.CLASSIFICATION, tiny.tiny_classification(60)),
+    ("tfidf_one_vs_rest", Task.MULTILABEL, tiny.tiny_label_sets(120)),
     ("nearest_answer", Task.GENERATION, PROMPTS),
     ("most_common_answer", Task.QA, tiny.tiny_questions(60)),
 ]
@@ -69,8 +70,8 @@ def test_an_exported_baseline_answers_every_test_row_as_in_the_study(
     assert entry.same and entry.rows == len(run.dataset.split("test")) and entry.study == entry.export
     assert (found.parts, found.left_out) == ((What.BASELINE, What.CARD), {})
     files = {path.name for path in (tmp_path / "out").iterdir()}
-    model = "model.skops" if name in ("tfidf_logreg", "nearest_answer") else "model.json"
-    labels = {"labels.json"} if task is Task.CLASSIFICATION else set()
+    model = "model.skops" if name in ("tfidf_logreg", "tfidf_one_vs_rest", "nearest_answer") else "model.json"
+    labels = {"labels.json"} if task.has_labels else set()
     assert files == labels | {
         model, "predict.py", "requirements.txt", "README.md", "metrics.json", "parity.json"
     }  # fmt: skip

@@ -36,6 +36,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows_of(task: Task, folder: Path) -> Dataset:
     make: dict[Task, Callable[[int], list[dict[str, str]]]] = {
         Task.CLASSIFICATION: tiny.tiny_classification,
+        Task.MULTILABEL: tiny.tiny_label_sets,
         Task.SUMMARIZATION: tiny.tiny_summaries,
         Task.QA: tiny.tiny_questions,
     }
