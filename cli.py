@@ -272,6 +272,31 @@ def transfer(
         _print_study(facts)
 
 
+@app.command("more-rows")
+def more_rows(
+    study: Annotated[str, typer.Argument(metavar="STUDY")],
+    json: Json = False,
+) -> None:
+    """Train the best config on a half and a quarter of the rows and say whether more of them would help."""
+    from engine.more_rows import sentence
+    from jobs import more_rows as fewer
+    from jobs import stack
+
+    if fewer.wanted(study):
+        with stack.start(user="terminal"):
+            fewer.start(study)
+            _follow(study)
+    curve = fewer.curve(study)
+    if curve is None:
+        raise errors.TrainingError(
+            f"A run of {study} on fewer rows has no score. See it in `report {study}`."
+        )
+    if json:
+        print_json(curve.to_dict())
+    else:
+        out.print(f"{sentence(curve)[:1].upper()}{sentence(curve)[1:]}", markup=False, soft_wrap=True)
+
+
 @app.command()
 def report(
     study: Annotated[str, typer.Argument(metavar="STUDY")],

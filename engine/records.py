@@ -55,11 +55,17 @@ class RunKind(StrEnum):
     SHORTLIST = "shortlist"
     CUSTOM = "custom"
     SEARCH = "search"
+    FEWER_ROWS = "fewer_rows"
 
     @property
     def trains(self) -> bool:
         """Whether a run of this kind trains the model."""
-        return self in (RunKind.DEFAULT, RunKind.SHORTLIST, RunKind.CUSTOM, RunKind.SEARCH)
+        return self not in (RunKind.BASE, RunKind.FEW_SHOT, RunKind.BASELINE)
+
+    @property
+    def competes(self) -> bool:
+        """Whether a run of this kind may be the one to use: others only show what more rows bring."""
+        return self is not RunKind.FEWER_ROWS
 
     @property
     def is_untuned(self) -> bool:

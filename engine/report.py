@@ -45,6 +45,7 @@ WHY = {
     RunKind.SHORTLIST: "from the shortlist",
     RunKind.CUSTOM: "chosen by hand",
     RunKind.SEARCH: "found by a search",
+    RunKind.FEWER_ROWS: "on fewer rows, to see what more rows bring",
 }
 METHODS = {Method.LORA: "LoRA", Method.FULL: "full fine-tuning"}
 

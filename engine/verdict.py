@@ -71,6 +71,7 @@ def summarize(
     predictions: Mapping[str, pd.DataFrame],
 ) -> Summary:
     """The verdict on a study. Dev selects, test reports: no test score takes part in choosing the winner."""
+    specs = [spec for spec in specs if spec.kind.competes]
     view = _View(study, tuple(specs), results, predictions, repeats.families(specs))
     warnings = tuple(w for spec in specs if (w := view.warning(spec)) is not None)
     winner = view.winner()
@@ -99,6 +100,7 @@ def summarize(
 
 def ranked(study: Study, specs: Sequence[RunSpec], results: Mapping[str, RunResult]) -> list[str]:
     """The trained configs with a score, best on dev first; one with several seeds counts once."""
+    specs = [spec for spec in specs if spec.kind.competes]
     view = _View(study, tuple(specs), results, {}, repeats.families(specs))
     return [spec.run for spec in view.ordered(view.candidates()) if spec.kind.trains]
 

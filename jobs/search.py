@@ -116,7 +116,7 @@ def trials(study: str, search: Search | None = None) -> list[Trial]:
     return [
         _trial(spec, files.read_result(spec.run), search, of)
         for spec in specs
-        if spec.kind.trains
+        if spec.kind.trains and spec.kind.competes
     ]  # fmt: skip
 
 

@@ -48,13 +48,15 @@ def create(plan: Plan) -> Study:
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A training to add to a study; without a seed it has the study's. The last three are as in RunSpec."""
+    """A training to add to a study; without a seed or a train size it has the study's. The last three are as
+    in RunSpec."""
 
     name: str
     config: Config
     kind: RunKind = RunKind.CUSTOM
     rank: int | None = None
     seed: int | None = None
+    train_size: int | None = None
     early_stopping: bool = False
     search: str | None = None
     why: str | None = None
@@ -255,6 +257,7 @@ def _added(of: Study, like: RunSpec, number: int, new: NewRun) -> RunSpec:
         rank=new.rank,
         config=plans.checked(new.config, of.method),
         seed=of.seed if new.seed is None else new.seed,
+        train_size=like.train_size if new.train_size is None else new.train_size,
         search=new.search,
         why=new.why,
         pause_at=new.pause_at,

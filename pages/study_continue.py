@@ -10,11 +10,12 @@ from engine.verdict import Summary
 from jobs import comparisons, continuing
 from jobs.continuing import Continued
 from jobs.views import StudyView
-from pages import compare, live, problems, tune_cost, tune_file, tune_rows, words
+from pages import compare, live, problems, study_rows, tune_cost, tune_file, tune_rows, words
 
 
 def show(view: StudyView, found: Summary) -> None:
-    """How this study compares with the one that it continues, and the way to a next one."""
+    """Whether more rows help, how this study compares with the one that it continues, and the way on."""
+    study_rows.show(view)
     _earlier(view, found)
     st.subheader("Continue with newer rows", anchor=False)
     st.caption(

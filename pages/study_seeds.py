@@ -25,7 +25,7 @@ def offer(view: StudyView) -> None:
     runs = repeats.wanted(view.study.study)
     if not runs:
         return
-    cost = tune_cost.of_runs(runs, _dataset(view.study.dataset))
+    cost = tune_cost.of_runs(runs, dataset(view.study.dataset))
     if st.button(_label(runs, cost.seconds), key="repeat", help=WHY):
         repeats.start(view.study.study)
         st.rerun(scope="app")
@@ -39,7 +39,8 @@ def _label(runs: list[RunSpec], seconds: float) -> str:
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
-def _dataset(name: str) -> Dataset:
+def dataset(name: str) -> Dataset:
+    """The study's dataset, read once."""
     files = live.files()
     files.pull_dataset(name)
     return datasets.load(name, files.datasets_root)

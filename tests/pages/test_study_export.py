@@ -56,6 +56,8 @@ def test_everything_of_the_winner_is_offered(sample: Artifacts, app: AppTest) ->
         "Everything",
         "Adapter (LoRA, PEFT format)",
         "Whole model (safetensors)",
+        "GGUF F16 (llama.cpp, Ollama)",
+        "GGUF Q8_0 (half the size)",
         "Training script (TRL alone)",
         "Model card",
     ]
