@@ -14,6 +14,7 @@ import numpy as np
 
 from engine import extractive, labelsets
 from engine.errors import ConfigError
+from engine.headings import bare, longest
 from engine.records import Role, Row, Task
 from engine.words import TOKEN_PATTERN, composed
 
@@ -62,7 +63,7 @@ def predict(name: str, train_rows: Sequence[Row], rows: Sequence[Row], task: Tas
 
 def text_of(row: Row) -> str:
     """What TF-IDF reads of a row: the texts of all its fields."""
-    return composed(" ".join(row.inputs.values()))
+    return composed(" ".join(bare(row, role) for role in row.inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class LeadSentence:
 
     def answers(self, rows: Sequence[Row]) -> list[str]:
         """Up to the first mark that ends a sentence."""
-        return [extractive.sentences(row.inputs[Role.SOURCE])[0] for row in rows]
+        return [extractive.sentences(longest(row, Role.SOURCE))[0] for row in rows]
 
 
 def _most_common(train_rows: Sequence[Row]) -> Constant:

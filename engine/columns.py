@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +15,7 @@ from engine import label_columns
 from engine.sheets import Table, is_conversation, parsed, text_of
 
 SAMPLE = 2_000
+ASKING = ("?", "？", "؟", '?"')
 LONG_WORDS = 5
 ID_NAME = re.compile(r"(^|_)(id|ids|uuid|guid|index|idx|key|hash|url|row|number|nr|no)$|^unnamed_\d+$")
 ID_VALUE = re.compile(r"[0-9a-fA-F-]{8,}|[A-Za-z]{0,6}[-_#/]?\d[\w-]*|https?://\S+")
@@ -39,8 +41,9 @@ class Kind(StrEnum):
 class Profile:
     """What a column looks like: values that are there, different ones, median words, median characters.
 
-    `worded`: the values are words, without digits. `labels`: how many different ones, where rows have
-    several. `binary`: the values say yes or no.
+    `worded`: the values are words, without digits. `commonest`: the share of the values that is the most
+    frequent one. `asking`: the share that ends in a question mark. `labels`: how many different ones, where
+    rows have several. `binary`: the values say yes or no.
     """
 
     column: str
@@ -50,6 +53,8 @@ class Profile:
     words: float
     length: float
     worded: bool = False
+    commonest: float = 0.0
+    asking: float = 0.0
     labels: int = 0
     binary: bool = False
 
@@ -81,11 +86,14 @@ def profile(column: str, table: Table) -> Profile:
     pairs = [(value, text) for value in table.values(column) if (text := text_of(value)) is not None]
     sample = pairs[:: max(1, len(pairs) // SAMPLE)]
     texts = [text for _, text in sample]
-    distinct = len({text for _, text in pairs})
+    counts = Counter(text for _, text in pairs)
+    distinct = len(counts)
     words = median(len(text.split()) for text in texts) if texts else 0.0
     length = median(map(len, texts)) if texts else 0.0
     worded = _mostly(texts, lambda text: not any(map(str.isdigit, text)))
-    found = Profile(column, Kind.EMPTY, len(pairs), distinct, words, length, worded)
+    commonest = max(counts.values()) / len(pairs) if pairs else 0.0
+    asking = sum(text.endswith(ASKING) for text in texts) / len(texts) if texts else 0.0
+    found = Profile(column, Kind.EMPTY, len(pairs), distinct, words, length, worded, commonest, asking)
     found = replace(found, binary=label_columns.is_binary(texts))
     kind = _kind(found, [value for value, _ in sample], texts)
     if kind in (Kind.LIST, Kind.CATEGORY, Kind.TEXT) and (

@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine import checks, continuing, labels, labelsets, layouts, reading, splits
+from engine import checks, continuing, inputs, labels, labelsets, layouts, reading, splits
 from engine import roles as role_guesses
 from engine.distinct import distinct
 from engine.duplicates import input_hash, normalized
 from engine.errors import DatasetError
 from engine.findings import Code, listed
+from engine.headings import columns_of
 from engine.kept import Dataset, DatasetInfo, delete, list_saved, load, rename, save
 from engine.records import Issue, Role, Row, Severity, Task
 from engine.roles import Guess
@@ -123,7 +124,7 @@ def build(
         grouped=any(row.group is not None for row in found.rows),
         seed=seed,
         notes=(TOO_FEW,) if len(found.rows) < checks.FEW_ROWS else (),
-        layout=layout,
+        layout=replace(layout, options=found.table.layout.options),
         read_as=view.read_as,
     )
 
@@ -150,7 +151,7 @@ def _roles_in(table: Table, path: Path, roles: Mapping[Role, str], needs_target:
     """The roles of one file in another; DatasetError when a column is not there."""
     found = dict(roles)
     for role, expression in roles.items():
-        absent = [c for c in role_guesses.columns_of(expression, table.columns) if c not in table.columns]
+        absent = [c for c in columns_of(expression, table.columns) if c not in table.columns]
         if absent and role is Role.TARGET and not needs_target:
             del found[role]
         elif absent:
@@ -194,6 +195,7 @@ def _analysis(path: Path, wishes: _Wishes) -> _Analysis:
     test: list[Row] = []
     split: dict[str, tuple[int, ...]] = {name: () for name in splits.SPLITS}
     if guess.task is not None and not role_guesses.missing_roles(guess):
+        table = inputs.as_marks(table, guess.roles.get(Role.TARGET, ""))
         rows, found = rows_of(table, guess.task, guess.roles)
         test, test_found = _own_test(wishes, table, guess.task, guess.roles)
         if guess.task.has_labels:
@@ -249,14 +251,15 @@ def _guess_issues(guess: Guess, table: Table) -> list[Issue]:
             Severity.ERROR,
             Code.MISSING_ROLE,
             None,
-            f"Choose the column for {role} ({guess.task}); the file has {listed(table.columns, 30)}.",
+            f"{guess.asked + ': choose' if guess.asked else 'Choose'} the column for {role} ({guess.task}); "
+            f"the file has {listed(table.columns, 30)}.",
         )
         for role in role_guesses.missing_roles(guess)
     ]
-    used = {c for e in guess.roles.values() for c in role_guesses.columns_of(e, table.columns)}
+    used = {c for e in guess.roles.values() for c in columns_of(e, table.columns)}
     if unused := [column for column in table.columns if column not in used]:
-        text = f"Not used: {listed(map(repr, unused))}."
-        issues.append(Issue(Severity.INFO, Code.UNUSED_COLUMNS, None, text))
+        told = (f"{c!r} ({guess.unused[c]})" if c in guess.unused else repr(c) for c in unused)
+        issues.append(Issue(Severity.INFO, Code.UNUSED_COLUMNS, None, f"Not used: {listed(told)}."))
     if not issues or issues[0].severity is not Severity.ERROR:
         issues += role_guesses.type_issues(guess, table)
     return issues
@@ -271,7 +274,8 @@ def _own_test(
         return [], []
     table = reading.read(path, layouts.for_another_file(wishes.layout))
     missing, _ = labels.words_for_nothing(first, task, roles)
-    table = replace(table, layout=replace(table.layout, missing=tuple(sorted(missing))))
+    marks = first.layout.options
+    table = replace(table, layout=replace(table.layout, missing=tuple(sorted(missing)), options=marks))
     rows, issues = rows_of(table, task, _roles_in(table, path, roles, needs_target=True))
     if not rows:
         raise DatasetError(f"The test file {path.name} has no usable row: {issues[0].message}")

@@ -9,8 +9,11 @@ from dataclasses import replace
 
 from engine.duplicates import INPUT_ROLES, clusters, input_hash, normalized
 from engine.findings import Code, by_row, counted
+from engine.headings import parted
 from engine.prompts import LONG_ROLE
 from engine.records import Issue, Role, Row, Severity, Task
+
+Part = tuple[Role, str]  # a role, and the column where it joins several, else ""
 
 
 def distinct(rows: list[Row], test: list[Row], task: Task) -> tuple[list[Row], list[Row], list[Issue]]:
@@ -31,10 +34,10 @@ def distinct(rows: list[Row], test: list[Row], task: Task) -> tuple[list[Row], l
     )
     kept, repeated = _first_of_each(rows, keys, set(shared))
     issues += repeated
-    long_role = Role.MESSAGES if Role.MESSAGES in same else LONG_ROLE[task]
-    issues += _texts_in_test(rows, kept, same[long_role])
+    long_part = _of_long_part(everything, same, task)
+    issues += _texts_in_test(rows, kept, long_part)
     members = [*kept, *range(len(rows), len(everything))]
-    grouped, group_issues = _grouped(everything, members, same[long_role])
+    grouped, group_issues = _grouped(everything, members, long_part)
     issues += group_issues
     return grouped[: len(kept)], grouped[len(kept) :], issues
 
@@ -50,13 +53,25 @@ def _texts_in_test(rows: Sequence[Row], kept: Sequence[int], same_text: Sequence
     )
 
 
-def _same_inputs(rows: Sequence[Row]) -> dict[Role, list[int]]:
-    """For each input role and row, the first row whose text is the same or nearly so."""
-    return {
-        role: clusters([_compared_text(row, role) for row in rows])
-        for role in INPUT_ROLES
-        if role in rows[0].inputs
-    }
+def _same_inputs(rows: Sequence[Row]) -> dict[Part, list[int]]:
+    """For each input role, of joined columns for each of them, and each row: the first row whose text is the
+    same or nearly so."""
+    texts: dict[Part, list[str]] = {}
+    for role in (role for role in INPUT_ROLES if role in rows[0].inputs):
+        parts = [parted(_compared_text(row, role), row.headings) for row in rows]
+        for column in dict.fromkeys(column for found in parts for column in found):
+            texts[role, column] = [found.get(column, "") for found in parts]
+    return {part: clusters(found) for part, found in texts.items()}
+
+
+def _of_long_part(rows: Sequence[Row], same: Mapping[Part, list[int]], task: Task) -> list[int]:
+    """For each row the first with the same long text, which stays on one side: that of the long role, of
+    joined columns the one with the longest texts; a row that lacks it stands for itself."""
+    role = Role.MESSAGES if Role.MESSAGES in rows[0].inputs else LONG_ROLE[task]
+    parts = [parted(_compared_text(row, role), row.headings) for row in rows]
+    columns = [column for found, column in same if found is role]
+    long = max(columns, key=lambda column: sum(len(found.get(column, "")) for found in parts))
+    return [same[role, long][n] if found.get(long) else n for n, found in enumerate(parts)]
 
 
 def _compared_text(row: Row, role: Role) -> str:

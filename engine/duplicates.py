@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from os.path import commonprefix
 from typing import TYPE_CHECKING
 
+from engine.headings import bare
 from engine.records import Role, Row
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def normalized(text: str) -> str:
 
 def input_hash(row: Row) -> str:
     """16 hex digits of the row's input text; case, spacing and column names do not matter."""
-    text = "\n".join(normalized(row.inputs[role]) for role in INPUT_ROLES if role in row.inputs)
+    text = "\n".join(normalized(bare(row, role)) for role in INPUT_ROLES if role in row.inputs)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -130,7 +130,7 @@ class Encoder:
 
     def encode_answer(self, answer: str, row: Row) -> list[int]:
         """The tokens of one possible answer after the row's prompt, with its end mark: "1" is not "10"."""
-        labelled = Row(row.number, row.inputs, (answer,), row.group)
+        labelled = replace(row, targets=(answer,))
         text = prompts.render(labelled, self.form, self.tokenizer)
         ids = self._after(text.prompt, text.completion)
         place = next((i for i, token in enumerate(ids) if token in self.ends), None)
@@ -170,7 +170,7 @@ class Encoder:
 
 
 def _unanswered(row: Row) -> Row:
-    return Row(row.number, row.inputs, (), row.group)
+    return replace(row, targets=())
 
 
 def readable(dataset: Dataset, tokenizer: Any) -> tuple[Dataset, dict[int, str]]:

@@ -15,9 +15,10 @@ from engine.errors import ModelError
 from engine.export_parts import Hooks, Trained, What
 from engine.export_rows import Line
 from engine.export_script import render
+from engine.headings import parted, sources
 from engine.metrics import TITLES
 from engine.parity import Exported, Parity
-from engine.records import Role
+from engine.records import Role, Row
 
 LIBRARIES = ("scikit-learn", "skops", "scipy", "numpy")
 
@@ -101,15 +102,22 @@ def _dump(files: _Files, path: Path) -> None:
         raise ModelError(f"The model holds {min(unknown)}, a type that no export is trusted with.")
 
 
-def _columns(dataset: Dataset) -> list[str]:
-    """The column of the study's file, or several joined by '+', that each field is read from, in order."""
-    return [dataset.roles[role] for role in dataset.rows[0].inputs]
+def _columns(dataset: Dataset) -> list[list[str]]:
+    """The columns of the study's file that each field is read from, in order."""
+    found = sources(dataset)
+    return [list(found[role]) for role in dataset.rows[0].inputs]
+
+
+def _cells(dataset: Dataset, row: Row, role: Role) -> dict[str, str]:
+    """A role's text by column."""
+    parts = parted(row.inputs[role], row.headings)
+    return {column or dataset.roles[role]: text for column, text in parts.items()}
 
 
 def _asked(dataset: Dataset) -> list[Line]:
     """The test rows as lines of a file."""
     return [
-        {"row": row.number, **{dataset.roles[role]: text for role, text in row.inputs.items()}}
+        {"row": row.number, **{c: t for role in row.inputs for c, t in _cells(dataset, row, role).items()}}
         for row in dataset.split("test")
     ]
 
@@ -134,7 +142,7 @@ def _write_card(
         metric_title=TITLES[spec.metric],
         scores=export_card.score_lines(trained),
         parity=checked,
-        columns=_columns(dataset),
+        columns=[name for names in _columns(dataset) for name in names],
         train_rows=f"{len(dataset.train_subset(spec.train_size, spec.seed)):,}",
         run=spec.run,
         seed=spec.seed,

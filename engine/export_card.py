@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from engine import configfile, export_gguf, modelfile, models, processor, prompts, rivals
+from engine import configfile, export_gguf, headings, modelfile, models, processor, prompts, rivals
 from engine.encode import Encoder
 from engine.export_parts import GGUFS, Base, Trained, What
 from engine.export_rows import Line, sha256
@@ -93,6 +93,7 @@ def prompt(trained: Trained, text: Encoder) -> dict[str, Any]:
     return {
         "template": _template(trained),
         "columns": {str(role): column for role, column in trained.dataset.roles.items()},
+        "joined": {str(role): list(names) for role, names in _joined(trained).items()},
         "chat_template": chat,
         "add_special_tokens": not chat,
         "max_length": text.max_length,
@@ -101,6 +102,11 @@ def prompt(trained: Trained, text: Encoder) -> dict[str, Any]:
         "generation": {"do_sample": False, "max_new_tokens": text.answer_tokens},
         "labels": list(trained.dataset.labels),
     }
+
+
+def _joined(trained: Trained) -> dict[Role, tuple[str, ...]]:
+    """The inputs that are made of several columns, each a line "name: text", without those that are empty."""
+    return {role: names for role, names in headings.sources(trained.dataset).items() if len(names) > 1}
 
 
 def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequence[str]) -> str:
@@ -121,6 +127,7 @@ def card(trained: Trained, base: Base, text: Encoder, told: Told, names: Sequenc
         rivals=inline(" ".join(rivals.told([(trained.spec, trained.result), *trained.beside]))),
         parity=told.parity,
         chat=bool(text.tokenizer.chat_template),
+        joined=[(str(role), [inline(n) for n in names]) for role, names in _joined(trained).items()],
         template=fenced(_template(trained) or "the turns of the conversation"),
         answer_tokens=text.answer_tokens,
         one_line=text.one_line,

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import words as text_words
+from engine.headings import bare
 from engine.metrics import rouge, token_f1
 from engine.records import Role, Row
 from engine.words import answer_words, normalize_answer
@@ -54,7 +55,7 @@ class SentencePick:
 
     def answers(self, rows: Sequence[Row]) -> list[str]:
         """The picked sentences in the order of the text."""
-        found = (_sentence_candidates(row.inputs[Role.SOURCE], "") for row in rows)
+        found = (_sentence_candidates(bare(row, Role.SOURCE), "") for row in rows)
         return [_top(candidates, self.rate, self.count) for candidates in found]
 
 
@@ -76,7 +77,7 @@ class PassagePick:
 
 def fit_summaries(train_rows: Sequence[Row]) -> SentencePick:
     """Learns which one to three sentences to take; how many is decided on the training rows."""
-    known = [_sentence_candidates(row.inputs[Role.SOURCE], "") for row in train_rows]
+    known = [_sentence_candidates(bare(row, Role.SOURCE), "") for row in train_rows]
     gains = [
         [rouge(text, row.targets[0])["rougeL"] for text in found.texts]
         for row, found in zip(train_rows, known, strict=True)
@@ -162,8 +163,8 @@ def _sentence_candidates(text: str, question: str) -> _Candidates:
 
 def _answer_candidates(row: Row, longest: int, usual: Sequence[str]) -> _Candidates:
     """Parts of the context, then the usual answers; each usual one is marked and described by their mean."""
-    question = row.inputs[Role.QUESTION]
-    found = _sentence_candidates(row.inputs[Role.CONTEXT], question)
+    question = bare(row, Role.QUESTION)
+    found = _sentence_candidates(bare(row, Role.CONTEXT), question)
     if longest:
         found = _runs_of_words(found, question, longest)
     if not usual:

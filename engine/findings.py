@@ -24,6 +24,7 @@ class Code(StrEnum):
     DUPLICATE_ROWS = "duplicate_rows"  # a row repeats another and is left out
     EMPTY_CONTEXT = "empty_context"  # a row has no passage
     EMPTY_MESSAGES = "empty_messages"  # a conversation has no turns, an empty turn or no turn of the user
+    EMPTY_PART = "empty_part"  # one of the columns that are joined is empty in some rows
     EMPTY_PROMPT = "empty_prompt"  # a row has no prompt
     EMPTY_QUESTION = "empty_question"  # a row has no question
     EMPTY_SOURCE = "empty_source"  # a row has no text

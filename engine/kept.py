@@ -87,7 +87,8 @@ def load(dataset_id: str, root: Path) -> Dataset:
     """The dataset that was kept under this id; NotFoundError when there is none."""
     folder = _folder(dataset_id, root)
     values = _read_json(folder, dataset_id)
-    return _from_dict(values, _rows_from_parquet(folder / "rows.parquet"))
+    headings = tuple(values.pop("headings", ()))
+    return _from_dict(values, _rows_from_parquet(folder / "rows.parquet", headings))
 
 
 def list_saved(root: Path) -> list[DatasetInfo]:
@@ -156,7 +157,7 @@ def _rows_to_parquet(rows: Sequence[Row]) -> bytes:
     return data
 
 
-def _rows_from_parquet(path: Path) -> tuple[Row, ...]:
+def _rows_from_parquet(path: Path, headings: tuple[str, ...]) -> tuple[Row, ...]:
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
@@ -167,7 +168,7 @@ def _rows_from_parquet(path: Path) -> tuple[Row, ...]:
         for v in zip(*(found[n] for n in names), strict=True)
     ]
     return tuple(
-        Row(number, texts, tuple(targets), group)
+        Row(number, texts, tuple(targets), group, headings)
         for number, texts, targets, group in zip(
             found["number"], inputs, found["targets"], found["group"], strict=True
         )
@@ -194,6 +195,7 @@ def _to_dict(dataset: Dataset) -> dict[str, Any]:
         "notes": list(dataset.notes),
         "layout": layouts.to_dict(dataset.layout),
         "read_as": dataset.read_as,
+        "headings": list(dataset.rows[0].headings) if dataset.rows else [],
     }
 
 

@@ -208,13 +208,13 @@ def measure(
     """
     from engine import finetune, loading
     from engine.encode import encoder
-    from engine.prompts import Form, default_template
+    from engine.prompts import Form, template_for
 
     began = time.monotonic()
     entry = models.get(question.model)
     rows = dataset.train_subset(question.train_size, question.seed)
     tokenizer = loading.load_tokenizer(models.path(entry))
-    form = Form(dataset.task, default_template(dataset.task, entry.instructed), dataset.labels)
+    form = Form(dataset.task, template_for(dataset, entry.instructed), dataset.labels)
     text = encoder(form, tokenizer, rows, question.max_length)
     config = _config(question)
     with TemporaryDirectory() as unused:

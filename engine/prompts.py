@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from engine import headings
 from engine.catalogue import BaseModel
 from engine.errors import ConfigError, DatasetError
 from engine.labelsets import NONE, SEPARATOR
@@ -83,12 +84,22 @@ def default_template(task: Task, instructed: bool = False) -> str:
     return f"{INSTRUCTIONS[task]}\n\n{TEMPLATES[task]}" if INSTRUCTIONS[task] else "{prompt}"
 
 
+def template_for(dataset: Dataset, instructed: bool) -> str:
+    """The default template for the rows of a dataset: columns under their own names need no other one."""
+    template = default_template(dataset.task, instructed)
+    row = dataset.rows[0]
+    for role in row.inputs:
+        if headings.is_headed(row, role):
+            template = re.sub(rf"^\w+: \{{{role}\}}", f"{{{role}}}", template, flags=re.MULTILINE)
+    return template
+
+
 def chosen_template(wanted: str | None, dataset: Dataset, model: BaseModel) -> str | None:
     """What a run's spec says: the wanted template or the default for the model; None: the bare one, and for
     conversations, which have turns and no template."""
     if Role.MESSAGES in dataset.roles:
         return None
-    found = wanted or default_template(dataset.task, model.instructed)
+    found = wanted or template_for(dataset, model.instructed)
     return None if found == TEMPLATES[dataset.task] else found
 
 
@@ -151,14 +162,15 @@ def refused(rows: Iterable[Row], form: Form, tokenizer: Any) -> dict[int, str]:
 
 def shorten(row: Row, form: Form, tokenizer: Any, budget: int) -> str:
     """The prompt of a row in at most `budget` tokens: the long field (source, context, prompt) loses its end,
-    a conversation its oldest turns, and where that is not enough the prompt its beginning."""
+    of several columns in it the longest; a conversation its oldest turns, and where that is not enough the
+    prompt its beginning."""
     if Role.MESSAGES in row.inputs:
         return _recent_turns(row, form, tokenizer, budget)
     role = LONG_ROLE[form.task]
-    text = row.inputs[role]
+    text = headings.longest(row, role)
 
     def prompt_of(part: str) -> str:
-        return render(_with(row, role, part), form, tokenizer).prompt
+        return render(headings.with_longest(row, role, part), form, tokenizer).prompt
 
     keep = budget - count(prompt_of(""), tokenizer)
     while keep > 0:
@@ -300,7 +312,7 @@ def _is_pair(question: Message, answer: Message) -> bool:
 
 
 def _with(row: Row, role: Role, text: str) -> Row:
-    return Row(row.number, {**row.inputs, role: text}, row.targets, row.group)
+    return replace(row, inputs={**row.inputs, role: text})
 
 
 def count(text: str, tokenizer: Any) -> int:

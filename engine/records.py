@@ -221,12 +221,16 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One usable row: 1-based number in the file, text by role, gold answers (the first is trained on)."""
+    """One usable row: 1-based number in the file, text by role, gold answers (the first is trained on).
+
+    `headings`: the columns that a role joins, in order, each under its name; empty when none does.
+    """
 
     number: int
     inputs: Mapping[Role, str]
     targets: tuple[str, ...]
     group: str | None = None
+    headings: tuple[str, ...] = ()
 
 
 def _score(values: Mapping[str, Any] | None) -> Score | None:

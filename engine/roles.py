@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from engine import label_columns
+from engine import inputs, label_columns, options
 from engine.columns import LONG_WORDS, Kind, Profile, profile
 from engine.errors import DatasetError
 from engine.findings import Code, listed
+from engine.headings import columns_of, expression
 from engine.records import Issue, Role, Severity, Task
 from engine.sheets import Table, text_of
 
@@ -25,8 +26,9 @@ TEXT = "text sentence review message comment tweet utterance ticket email post c
 DOCUMENT = "document article dialogue dialog source transcript report passage notes story"
 LABEL = (
     "label_text label_name class_name category_name label category class sentiment intent topic emotion "
-    "gold_label coarse_label tag rating stars"
+    "gold_label coarse_label tag rating stars stance polarity verdict"
 )
+SURE_LABEL = "label_text label_name class_name label class gold_label"  # no other column is meant then
 SUMMARY = "summary highlights tldr tl_dr abstractive_summary"
 TARGET = "target output"
 LABEL_SETS = "labels tags categories topics genres classes intents emotions"
@@ -36,19 +38,28 @@ CONTEXT = "context passage paragraph contexts background document article story 
 QUESTION = "question query"
 ANSWER = "answers answer answer_text gold_answer gold_answers final_answer final_decision"
 PROMPT = "prompt instruction"
+RESPONSE = "completion response output"
 COMPLETION = "completion response output answer target"
 MESSAGES = "messages conversations conversation turns"
-PAIRS = (("premise", "hypothesis"), ("sentence1", "sentence2"), ("question1", "question2"))
+LONGER = 1.0  # a summary is shorter than its text, a question shorter than its passage [ours]
+ASKS = 0.8  # share of texts with a question mark at the end from which on they are questions [ours]
+CHOSEN = "You chose it."
+Chosen = dict[Role, tuple[str, str]]  # of each role the column and why
 
 
 @dataclass(frozen=True, slots=True)
 class Guess:
-    """What was understood: `task` is None when a person must choose; each role with its column and why."""
+    """What was understood: `task` is None when a person must choose; each role with its column and why.
+
+    `unused`: why each other column plays no role. `asked`: what a person must decide of a role.
+    """
 
     task: Task | None
     task_reason: str
     roles: Mapping[Role, str]
     role_reasons: Mapping[Role, str]
+    unused: Mapping[str, str] = field(default_factory=dict)
+    asked: str = ""
 
 
 def parse(pairs: Iterable[str]) -> dict[Role, str]:
@@ -62,13 +73,6 @@ def parse(pairs: Iterable[str]) -> dict[Role, str]:
     return roles
 
 
-def columns_of(expression: str, columns: Sequence[str]) -> tuple[str, ...]:
-    """The column a role uses, or several joined by '+', such as 'instruction+input'."""
-    if expression in columns:
-        return (expression,)
-    return tuple(part.strip() for part in expression.split("+"))
-
-
 def guess(table: Table, task: Task | None = None, roles: Mapping[Role, str] | None = None) -> Guess:
     """The task and the roles; what the caller gives is kept, the rest is guessed from names and content."""
     given = {_role(str(name)): column for name, column in (roles or {}).items()}
@@ -76,20 +80,94 @@ def guess(table: Table, task: Task | None = None, roles: Mapping[Role, str] | No
     _check_columns(given, table.columns)
     _check_target(given, profiles)
     one_hot = _one_hot(profiles, given, task)
-    found, reason = task, "You chose it."
+    found, reason = task, CHOSEN
     if task is None:
         found, reason = _task_of_one_hot(one_hot, table) if one_hot else _task_of_roles(given, profiles)
     if found is None:
-        return Guess(None, reason, given, {role: "You chose it." for role in given})
+        return Guess(None, reason, given, {role: CHOSEN for role in given})
     _check_roles(given, found)
     if one_hot and Role.TARGET not in given:
-        given[Role.TARGET] = "+".join(one_hot)
+        given[Role.TARGET] = expression(one_hot)
     chosen = _roles(found, profiles, given)
     if one_hot and Role.TARGET not in (roles or {}):
         chosen[Role.TARGET] = (given[Role.TARGET], "A column of ones and noughts for each label.")
+    asked = _other_labels(found, chosen, profiles, table)
+    if asked:
+        del chosen[Role.TARGET]
+    elif task is None and (doubt := _doubt(found, chosen, profiles)):
+        return Guess(None, doubt, given, {role: CHOSEN for role in given})
+    unused = _with_inputs(found, chosen, profiles, table)
     return Guess(
-        found, reason, {r: c for r, (c, _) in chosen.items()}, {r: why for r, (_, why) in chosen.items()}
-    )
+        found, reason, {r: c for r, (c, _) in chosen.items()}, {r: why for r, (_, why) in chosen.items()},
+        unused, asked,
+    )  # fmt: skip
+
+
+def _with_inputs(task: Task, chosen: Chosen, profiles: Sequence[Profile], table: Table) -> dict[str, str]:
+    """Adds what else is read to the input in `chosen`; answers why the other columns are not."""
+    used = {c for column, _ in chosen.values() for c in columns_of(column, table.columns)}
+    free = [p for p in profiles if p.column not in used]
+    kept = [role for role in _input_roles(task) if role in chosen and chosen[role][1] != CHOSEN]
+    if not kept or Role.TARGET not in chosen:
+        return {p.column: inputs.KINDS[p.kind] for p in free}
+    main, role = chosen[kept[-1]][0], kept[0]
+    taken, left = inputs.beside(main, chosen[Role.TARGET][0], free, task, table)
+    for column, why in taken.items():
+        into = Role.QUESTION if task is Task.QA and why == inputs.OPTION else role
+        if into in kept:
+            chosen[into] = _joined(chosen[into], column, why, table)
+        else:
+            left[column] = why
+    return left
+
+
+def _input_roles(task: Task) -> tuple[Role, ...]:
+    return tuple(role for role in TASK_ROLES[task] if role is not Role.TARGET)
+
+
+def _joined(role: tuple[str, str], column: str, why: str, table: Table) -> tuple[str, str]:
+    """A role with one more column, in the order of the file."""
+    there = {*columns_of(role[0], table.columns), column}
+    found = expression([name for name in table.columns if name in there])
+    return found, f"{role[1]} With {column!r}: {why}."
+
+
+def _other_labels(task: Task, chosen: Chosen, profiles: Sequence[Profile], table: Table) -> str:
+    """Why the guessed label must be asked for: another column may be it as well; empty where none may."""
+    if task is not Task.CLASSIFICATION or Role.TARGET not in chosen or chosen[Role.TARGET][1] == CHOSEN:
+        return ""
+    target = next(p for p in profiles if p.column == chosen[Role.TARGET][0])
+    if target.name in SURE_LABEL.split():
+        return ""
+    used = {c for column, _ in chosen.values() for c in columns_of(column, table.columns)}
+    named = [p for p in profiles if p.column not in used and p.name in f"{LABEL} {TARGET}".split()]
+    rivals = [
+        p for p in named
+        if p.is_label_like and p.distinct > 1 and p.commonest <= inputs.CONSTANT
+        and not inputs.follows_from(p.column, target.column, table)
+        and not inputs.follows_from(target.column, p.column, table)
+    ]  # fmt: skip
+    names = listed(map(_quoted, [target, *rivals]))
+    return f"{names} could each be the labels" if rivals else ""
+
+
+def _doubt(task: Task, chosen: Chosen, profiles: Sequence[Profile]) -> str:
+    """Where names and content disagree about guessed columns; empty where they do not."""
+    by_role = {
+        role: next(p for p in profiles if p.column == column)
+        for role, (column, why) in chosen.items()
+        if why != CHOSEN and any(p.column == column for p in profiles)
+    }
+    target, source = by_role.get(Role.TARGET), by_role.get(Role.SOURCE)
+    context, question = by_role.get(Role.CONTEXT), by_role.get(Role.QUESTION)
+    labelled = target and source and target.is_label_like and not source.is_label_like
+    if target and source and not labelled and source.length <= target.length * LONGER:
+        return f"{_quoted(source)} is no longer than {_quoted(target)}: choose which is the answer."
+    if context and question and question.length >= context.length * LONGER:
+        return f"{_quoted(question)} is longer than {_quoted(context)}: choose which is the passage."
+    if target and question and target.asking >= ASKS > question.asking:
+        return f"{_quoted(target)} holds questions, {_quoted(question)} does not: choose the columns."
+    return ""
 
 
 def missing_roles(guess: Guess) -> tuple[Role, ...]:
@@ -102,8 +180,8 @@ def missing_roles(guess: Guess) -> tuple[Role, ...]:
 def type_issues(guess: Guess, table: Table) -> list[Issue]:
     """Labels that are numbers, and columns that mix numbers and texts."""
     issues = []
-    for role, expression in guess.roles.items():
-        for column in columns_of(expression, table.columns):
+    for role, written in guess.roles.items():
+        for column in columns_of(written, table.columns):
             there = (value for value in table.values(column) if text_of(value) is not None)
             if {str} < {type(value) for value in there if isinstance(value, (str, int, float))}:
                 text = f"Column {column!r} ({role}) mixes numbers and texts; all are used as text."
@@ -125,8 +203,8 @@ def _role(name: str) -> Role:
 
 def _check_columns(given: Mapping[Role, str], columns: Sequence[str]) -> None:
     used: dict[str, Role] = {}
-    for role, expression in given.items():
-        parts = columns_of(expression, columns)
+    for role, written in given.items():
+        parts = columns_of(written, columns)
         if len(parts) > 1 and role is Role.MESSAGES:
             raise DatasetError(f"The role {role} takes one column, not {listed(parts)}. Choose one.")
         for column in parts:
@@ -219,10 +297,11 @@ def _task(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
     question = _named(profiles, QUESTION, *NO_TEXT)
     context = _named([p for p in profiles if p is not question], CONTEXT, *NO_TEXT)
     answer = _named(profiles, ANSWER, *NO_TEXT)
-    if question and context and (answer or _named(profiles, f"{TARGET} {LABEL}", *NO_TEXT)):
+    said = answer or _named(profiles, f"{TARGET} {LABEL}", *NO_TEXT)
+    if question and context and said and (said is answer or not said.is_label_like):
         return Task.QA, f"{_quoted(question)} is asked about {_quoted(context)}."
-    if (prompt := _named(profiles, PROMPT, *NO_TEXT)) and _named(profiles, COMPLETION, *NO_TEXT):
-        return Task.GENERATION, f"{_quoted(prompt)} and the response to it are there."
+    if as_response := _prompt_and_response(profiles):
+        return as_response
     summary, label = _named(profiles, SUMMARY, *NO_TEXT), _named(profiles, f"{LABEL} {LABEL_SETS}", *NO_TEXT)
     if summary and label and label.is_label_like:
         return None, (
@@ -231,8 +310,35 @@ def _task(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
         )
     if summary and _source(profiles, summary):
         return Task.SUMMARIZATION, f"{_quoted(summary)} is a summary by its name."
+    if label and label.name not in SURE_LABEL.split() and answer and _is_answer(answer):
+        return None, _or_label(label, answer)
     target = label or answer or _named(profiles, TARGET, *NO_TEXT)
     return _task_of_target(target, profiles) if target else _task_of_content(profiles)
+
+
+def _prompt_and_response(profiles: Sequence[Profile]) -> tuple[Task | None, str] | None:
+    """A prompt and its response by their names; asked where a label stands beside them."""
+    prompt, response = _named(profiles, PROMPT, *NO_TEXT), _named(profiles, COMPLETION, *NO_TEXT)
+    asked = _named(profiles, f"{QUESTION} input", *NO_TEXT)
+    if prompt is None and asked and response and response.name in RESPONSE.split() and _is_answer(response):
+        prompt = asked
+    if prompt is None or response is None:
+        return None
+    label = _named(profiles, SURE_LABEL, *NO_TEXT)
+    if label and label.is_label_like and _is_answer(response):
+        return None, _or_label(label, response)
+    return Task.GENERATION, f"{_quoted(prompt)} and the response to it are there."
+
+
+def _is_answer(found: Profile) -> bool:
+    return found.kind is Kind.TEXT and not found.is_label_like
+
+
+def _or_label(label: Profile, answer: Profile) -> str:
+    return (
+        f"{_quoted(label)} looks like labels (classification) and {_quoted(answer)} like answers "
+        "(generation): choose the task."
+    )
 
 
 def _task_of_target(target: Profile, profiles: Sequence[Profile]) -> tuple[Task | None, str]:
@@ -271,6 +377,12 @@ def _task_of_content(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
         return None, "No column holds texts: choose the columns, or another file."
     if len(labels) == 1 and labels[0].kind is Kind.LABELS:
         return _task_of_target(labels[0], profiles)
+    texts = [p for p in profiles if p.kind is Kind.TEXT and inputs.why_not(p, source.filled) is None]
+    if len(labels) == 1 and len([p for p in texts if p.name not in inputs.NAMED.split()]) > 1:
+        return None, (
+            f"{_quoted(labels[0])} could be the label of {listed(map(_quoted, texts))}, or one of these the "
+            "answer to the others: choose the task."
+        )
     if len(labels) == 1:
         only = labels[0]
         reason = f"{_quoted(only)} has {only.distinct} different short values: labels for {_quoted(source)}."
@@ -284,9 +396,9 @@ def _task_of_content(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
     return None, f"{listed(map(_quoted, [source, *others]))} are texts: choose the task and the columns."
 
 
-def _roles(task: Task, profiles: Sequence[Profile], given: Mapping[Role, str]) -> dict[Role, tuple[str, str]]:
+def _roles(task: Task, profiles: Sequence[Profile], given: Mapping[Role, str]) -> Chosen:
     columns = [p.column for p in profiles]
-    chosen = {role: (column, "You chose it.") for role, column in given.items()}
+    chosen = {role: (column, CHOSEN) for role, column in given.items()}
     used = {c for column in given.values() for c in columns_of(column, columns)}
     if task is Task.GENERATION and (Role.MESSAGES in given or not given):
         if Role.MESSAGES in given:
@@ -310,10 +422,6 @@ def _search_order(task: Task) -> tuple[Role, ...]:
 
 
 def _find(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | None:
-    if role is Role.PROMPT and (joined := _instruction_and_input(free)):
-        return joined
-    if role is Role.SOURCE and task.has_labels and (joined := _pair(free)):
-        return joined
     unlike = NO_TEXT if role is not Role.TARGET else (Kind.ID, Kind.DATE, Kind.MESSAGES)
     if found := _named(free, _aliases(role, task), *unlike):
         return found.column, f"Its name says so: {found.column}."
@@ -331,7 +439,7 @@ def _aliases(role: Role, task: Task) -> str:
         (Role.CONTEXT, Task.QA): CONTEXT,
         (Role.QUESTION, Task.QA): f"{QUESTION} prompt input",
         (Role.TARGET, Task.QA): f"{ANSWER} {TARGET} {COMPLETION} {LABEL}",
-        (Role.PROMPT, Task.GENERATION): f"{PROMPT} {QUESTION} {TEXT} {DOCUMENT}",
+        (Role.PROMPT, Task.GENERATION): f"{PROMPT} {QUESTION} input {TEXT} {DOCUMENT}",
         (Role.TARGET, Task.GENERATION): f"{COMPLETION} {ANSWER} {SUMMARY} {LABEL}",
     }[role, task]
 
@@ -351,10 +459,12 @@ def _by_content(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, s
 def _labels_by_content(profiles: Sequence[Profile]) -> list[Profile]:
     """Columns whose values repeat; numbers only where no words do, those named like ids (label_id, yes_no)
     only where nothing else does."""
-    sets = [p for p in profiles if p.kind is Kind.LABELS]
-    words = [p for p in profiles if p.kind is Kind.CATEGORY and p.distinct > 1] + sets
-    numbers = [p for p in profiles if p.kind is Kind.NUMBER and 1 < p.distinct <= 10 and p.few_values]
-    return words or numbers or list(filter(_is_label_named_as_id, profiles))
+    choices = options.of(profiles)
+    free = [p for p in profiles if p not in choices]
+    sets = [p for p in free if p.kind is Kind.LABELS]
+    words = [p for p in free if p.kind is Kind.CATEGORY and p.distinct > 1] + sets
+    numbers = [p for p in free if p.kind is Kind.NUMBER and 1 < p.distinct <= 10 and p.few_values]
+    return words or numbers or list(filter(_is_label_named_as_id, free))
 
 
 def _is_label_named_as_id(found: Profile) -> bool:
@@ -362,21 +472,6 @@ def _is_label_named_as_id(found: Profile) -> bool:
     repeats = found.kind is Kind.ID and found.few_values and 1 < found.distinct <= MOST_LABELS
     stem = re.sub(r"_(ids?|idx|index|no|nr|number|key)$", "", found.name)
     return repeats and (found.worded or stem in LABEL.split() or stem in TARGET.split())
-
-
-def _instruction_and_input(free: Sequence[Profile]) -> tuple[str, str] | None:
-    instruction, addition = _named(free, "instruction prompt", *NO_TEXT), _named(free, "input", *NO_TEXT)
-    if not instruction or not addition:
-        return None
-    return f"{instruction.column}+{addition.column}", "An instruction and the input it is about."
-
-
-def _pair(free: Sequence[Profile]) -> tuple[str, str] | None:
-    by_name = {p.name: p.column for p in free}
-    for first, second in PAIRS:
-        if first in by_name and second in by_name:
-            return f"{by_name[first]}+{by_name[second]}", "Two texts that are judged together."
-    return None
 
 
 def _source(profiles: Sequence[Profile], target: Profile) -> Profile | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from engine import label_columns, labelsets
-from engine.findings import Code, by_row
+from engine import label_columns, labelsets, options
+from engine.findings import Code, by_row, counted
+from engine.headings import columns_of, joined
 from engine.labels import words_for_nothing
 from engine.records import Issue, Role, Row, Severity, Task
-from engine.roles import columns_of
-from engine.sheets import MISSING_WORDS, Record, Table, parsed, text_of
+from engine.sheets import MISSING_WORDS, Layout, Record, Table, parsed, text_of
 
 SPEAKERS = {
     "human": "user",
@@ -74,11 +74,23 @@ def rows_of(
 
     for number, record in zip(table.numbers, table.records, strict=True):
         try:
-            no_answer = table.layout.no_answer
-            rows.append(_row(number, record, task, columns, needs_target, missing, no_answer, sign))
+            rows.append(_row(number, record, task, columns, needs_target, missing, table.layout, sign))
         except _SetAside as error:
             aside[error.code][number] = error.reason
-    return rows, [*issues, *(issue for code, reasons in aside.items() for issue in issues_of(code, reasons))]
+    unusable = (issue for code, reasons in aside.items() for issue in issues_of(code, reasons))
+    return rows, [*issues, *unusable, *_empty_parts(table, columns)]
+
+
+def _empty_parts(table: Table, columns: Mapping[Role, tuple[str, ...]]) -> list[Issue]:
+    """Columns of a joined text that some rows lack: these rows go without."""
+    issues = []
+    for column in (name for names in columns.values() if len(names) > 1 for name in names):
+        empty = sum(text_of(value) is None for value in table.values(column))
+        if empty:
+            rows = counted(len(table.records), "row")
+            text = f"Column {column!r} is empty in {empty:,} of {rows}: their input goes without it."
+            issues.append(Issue(Severity.INFO, Code.EMPTY_PART, None, text))
+    return issues
 
 
 def _row(
@@ -88,23 +100,29 @@ def _row(
     columns: Mapping[Role, tuple[str, ...]],
     needs_target: bool,
     missing: Set[str],
-    no_answer: str | None,
+    layout: Layout,
     sign: str | None,
 ) -> Row:
     if Role.MESSAGES in columns:
         return _conversation_row(number, record.get(columns[Role.MESSAGES][0]), needs_target)
     inputs: dict[Role, str] = {
-        role: _input(record, role, names) for role, names in columns.items() if role is not Role.TARGET
+        role: _input(record, role, names, layout.options)
+        for role, names in columns.items()
+        if role is not Role.TARGET
     }
     value = _answered(record, columns.get(Role.TARGET, ()))
     targets = _targets(value, task, missing, sign)
     if not targets and task is Task.QA and _is_unanswerable(value):
-        targets = (no_answer,) if no_answer else ()
+        targets = (layout.no_answer,) if layout.no_answer else ()
         if needs_target and not targets:
             raise _SetAside(Code.UNANSWERABLE, UNANSWERABLE)
     if needs_target and not targets:
         raise _SetAside(Code.MISSING_TARGET, _no_target(value))
-    return Row(number, inputs, targets)
+    return Row(number, inputs, targets, headings=_headings(columns))
+
+
+def _headings(columns: Mapping[Role, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(name for names in columns.values() if len(names) > 1 for name in names)
 
 
 def _is_unanswerable(value: Any) -> bool:
@@ -117,15 +135,19 @@ def _no_target(value: Any) -> str:
     return f"has no target ({word!r} is read as missing)" if word else "has no target"
 
 
-def _input(record: Record, role: Role, columns: Iterable[str]) -> str:
-    parts = [text for column in columns if (text := _text(record.get(column))) is not None]
+def _input(record: Record, role: Role, columns: Sequence[str], first_mark: str | None) -> str:
+    """The text of a role; of several columns each under its name, those that are empty left out."""
+    texts = ((column, _text(record.get(column), column, first_mark)) for column in columns)
+    parts = [(column, text) for column, text in texts if text is not None]
     if not parts:
         raise _SetAside(Code(f"empty_{role}"), f"has no {role}")
-    return "\n".join(parts)
+    return joined(parts) if len(columns) > 1 else parts[0][1]
 
 
-def _text(value: Any) -> str | None:
-    """Texts in a list (paragraphs, turns) are put on lines of their own."""
+def _text(value: Any, column: str, first_mark: str | None) -> str | None:
+    """Texts in a list (paragraphs, turns) are put on lines of their own; options are marked."""
+    if options.is_list(column) and (lines := options.marked(value, first_mark)) is not None:
+        return lines
     if isinstance(value, list) and all(isinstance(part, str) for part in value):
         return text_of("\n".join(value))
     return text_of(value)

@@ -47,7 +47,8 @@ class Layout:
 
     `encoding` is Python's name of it. `lists`: cells that are written as lists hold several accepted answers.
     `missing`: the words that mean "no label". `no_answer` is what is learned for a question whose list of
-    answers is empty; None: such rows are set aside.
+    answers is empty; None: such rows are set aside. `options`: what a list of options is counted from, "A",
+    "0" or "1"; None: "A".
     """
 
     encoding: str | None = None
@@ -58,6 +59,7 @@ class Layout:
     lists: bool | None = None
     missing: tuple[str, ...] | None = None
     no_answer: str | None = None
+    options: str | None = None
 
 
 AS_FOUND = Layout()

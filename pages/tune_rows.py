@@ -87,7 +87,7 @@ def _label_editor(labels: Sequence[str], scope: str) -> None:
 
 def _prompt(data: Dataset, scope: str) -> str | None:
     model = tune_model.current()
-    default = prompts.default_template(data.task, model.instructed)
+    default = prompts.template_for(data, model.instructed)
     template = None
     if Role.MESSAGES not in data.roles:
         template = st.text_area(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine import roles
+from engine import headings, roles
 from engine.errors import DatasetError
 from engine.records import Role, Task
 from engine.sheets import Table
@@ -239,7 +239,7 @@ def test_a_column_the_person_took_is_not_used_twice() -> None:
 def test_columns_may_be_joined_by_hand() -> None:
     guess = roles.guess(table(title=SENTENCES, body=LONG, label=LABELS), roles={Role.SOURCE: "title + body"})
 
-    assert roles.columns_of(guess.roles[Role.SOURCE], ("title", "body", "label")) == ("title", "body")
+    assert headings.columns_of(guess.roles[Role.SOURCE], ("title", "body", "label")) == ("title", "body")
 
 
 def test_a_role_without_a_column_is_named() -> None:
