@@ -60,6 +60,7 @@ class Code(StrEnum):
     SHEETS = "sheets"  # a workbook has several sheets
     SQUAD_FORMAT = "squad_format"  # a nested SQuAD file, read as a row per question
     TEXT_IN_TEST = "text_in_test"  # the user's own test file has the same text with another question or label
+    TOOL_CALLS = "tool_calls"  # answers call tools
     TOO_FEW_ROWS = "too_few_rows"  # too few rows to use at all
     TOO_MANY_LABELS = "too_many_labels"  # nearly every row has a label of its own
     TRUNCATED = "truncated"  # rows are longer than the model reads

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from engine import inputs, label_columns, options
+from engine import answers_seen, inputs, label_columns, options
 from engine.columns import LONG_WORDS, Kind, Profile, profile
 from engine.errors import DatasetError
 from engine.findings import Code, listed
@@ -83,12 +83,18 @@ def guess(table: Table, task: Task | None = None, roles: Mapping[Role, str] | No
     found, reason = task, CHOSEN
     if task is None:
         found, reason = _task_of_one_hot(one_hot, table) if one_hot else _task_of_roles(given, profiles)
+    if task is None and not given and (refused := answers_seen.refusal(profiles, table)):
+        found, reason = None, refused
+    elif task is None and not given and not found:
+        reason = answers_seen.only_scores(profiles, table) or reason
+    elif task is None and found:
+        found, reason = _task_of_answers(found, reason, profiles, given, table)
     if found is None:
         return Guess(None, reason, given, {role: CHOSEN for role in given})
     _check_roles(given, found)
     if one_hot and Role.TARGET not in given:
         given[Role.TARGET] = expression(one_hot)
-    chosen = _roles(found, profiles, given)
+    chosen = _roles(found, profiles, given, table)
     if one_hot and Role.TARGET not in (roles or {}):
         chosen[Role.TARGET] = (given[Role.TARGET], "A column of ones and noughts for each label.")
     asked = _other_labels(found, chosen, profiles, table)
@@ -186,9 +192,14 @@ def type_issues(guess: Guess, table: Table) -> list[Issue]:
             if {str} < {type(value) for value in there if isinstance(value, (str, int, float))}:
                 text = f"Column {column!r} ({role}) mixes numbers and texts; all are used as text."
                 issues.append(Issue(Severity.WARNING, Code.MIXED_TYPES, None, text))
-    if guess.task is Task.CLASSIFICATION:
+    if Role.MESSAGES in guess.roles:
+        return [*issues, *answers_seen.tool_calls(guess.roles[Role.MESSAGES], table)]
+    if guess.task is Task.CLASSIFICATION and guess.roles[Role.TARGET] in table.columns:
         target = guess.roles[Role.TARGET]
-        if profile(target, table).kind is Kind.NUMBER:
+        seen = profile(target, table)
+        if scale := answers_seen.scale_issue(seen, table):
+            issues.append(scale)
+        elif seen.kind is Kind.NUMBER:
             text = f"The labels in {target!r} are numbers; they are learned as text. Words may work better."
             issues.append(Issue(Severity.INFO, Code.INTEGER_LABELS, None, text))
     return issues
@@ -242,6 +253,35 @@ def _one_hot(profiles: Sequence[Profile], given: Mapping[Role, str], task: Task 
     return tuple(binary) if len(binary) >= (FEWEST_ONE_HOT if others else 2) else ()
 
 
+def _task_of_answers(
+    task: Task, reason: str, profiles: Sequence[Profile], given: Mapping[Role, str], table: Table
+) -> tuple[Task | None, str]:
+    """The task once the answers are looked at: those of an assistant may be labels, numbers no labels."""
+    by_column = {p.column: p for p in profiles}
+    if task is Task.CLASSIFICATION:
+        target = by_column.get(given.get(Role.TARGET, "")) or _named(
+            profiles, f"{LABEL} {TARGET} {ANSWER} {' '.join(sorted(answers_seen.SCORES))}", *NO_TEXT
+        )
+        refused = target and answers_seen.score_refusal(target, table)
+        return (None, refused) if refused else (task, reason)
+    if task is not Task.GENERATION:
+        return task, reason
+    talks = by_column.get(given.get(Role.MESSAGES, "")) or _conversations(profiles)
+    if talks:
+        labels = answers_seen.labels_in_conversations(talks.column, table)
+        where = f"in {_quoted(talks)}"
+    else:
+        target = by_column.get(given.get(Role.TARGET, "")) or _named(profiles, COMPLETION, *NO_TEXT)
+        labels = answers_seen.labels_of(target) if target and Role.PROMPT not in given else 0
+        where = f"in {_quoted(target)}" if target else ""
+    if not labels:
+        return task, reason
+    return Task.CLASSIFICATION, (
+        f"The answers {where} are {labels} short texts that repeat, as labels do; choose generation to learn "
+        "them as free text."
+    )
+
+
 def _task_of_one_hot(columns: Sequence[str], table: Table) -> tuple[Task | None, str]:
     names = listed(map(repr, columns))
     if label_columns.is_exclusive(table.records, columns):
@@ -250,7 +290,8 @@ def _task_of_one_hot(columns: Sequence[str], table: Table) -> tuple[Task | None,
 
 
 def _check_roles(given: Mapping[Role, str], task: Task) -> None:
-    known = (*TASK_ROLES[task], *([Role.MESSAGES] if task is Task.GENERATION else []))
+    talks = task in (Task.GENERATION, Task.CLASSIFICATION)
+    known = (*TASK_ROLES[task], *([Role.MESSAGES] if talks else []))
     for role in given:
         if role not in known:
             raise DatasetError(f"The task {task} has no role {role}; its roles are {listed(known)}.")
@@ -351,8 +392,14 @@ def _task_of_target(target: Profile, profiles: Sequence[Profile]) -> tuple[Task 
         )
     if target.kind is Kind.NUMBER and not target.few_values:
         return None, (
-            f"{_quoted(target)} has {target.distinct:,} different numbers, too many for labels: "
-            "choose another column, or bring the numbers into classes."
+            f"{_quoted(target)} has {target.distinct:,} different numbers, too many for labels: a score or "
+            "an amount (regression), which no task here learns. Choose another column, or bring the numbers "
+            "into a few classes, such as low, medium and high."
+        )
+    if target.is_label_like and options.of([p for p in profiles if p is not target]):
+        return Task.CLASSIFICATION, (
+            f"{_quoted(target)} names one of the options of {_quoted(source)}: multiple choice, whose labels "
+            "are the marks of the options."
         )
     if target.kind is Kind.NUMBER or target.is_label_like:
         return Task.CLASSIFICATION, (
@@ -396,14 +443,15 @@ def _task_of_content(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
     return None, f"{listed(map(_quoted, [source, *others]))} are texts: choose the task and the columns."
 
 
-def _roles(task: Task, profiles: Sequence[Profile], given: Mapping[Role, str]) -> Chosen:
+def _roles(task: Task, profiles: Sequence[Profile], given: Mapping[Role, str], table: Table) -> Chosen:
     columns = [p.column for p in profiles]
     chosen = {role: (column, CHOSEN) for role, column in given.items()}
     used = {c for column in given.values() for c in columns_of(column, columns)}
-    if task is Task.GENERATION and (Role.MESSAGES in given or not given):
-        if Role.MESSAGES in given:
-            return chosen
-        if found := _conversations(profiles):
+    if Role.MESSAGES in given:
+        return chosen
+    if not given and (found := _conversations(profiles)):
+        labelled = task is Task.CLASSIFICATION and answers_seen.labels_in_conversations(found.column, table)
+        if task is Task.GENERATION or labelled:
             return {Role.MESSAGES: (found.column, "It holds conversations.")}
     for role in _search_order(task):
         if role in chosen:
@@ -430,11 +478,11 @@ def _find(role: Role, task: Task, free: Sequence[Profile]) -> tuple[str, str] | 
 
 def _aliases(role: Role, task: Task) -> str:
     return {
-        (Role.SOURCE, Task.CLASSIFICATION): f"{TEXT} {DOCUMENT} {QUESTION} title",
+        (Role.SOURCE, Task.CLASSIFICATION): f"{TEXT} {DOCUMENT} {QUESTION} title {PROMPT}",
         (Role.SOURCE, Task.MULTILABEL): f"{TEXT} {DOCUMENT} {QUESTION} title",
         (Role.TARGET, Task.MULTILABEL): f"{LABEL_SETS} {LABEL} {TARGET} {ANSWER}",
         (Role.SOURCE, Task.SUMMARIZATION): f"{DOCUMENT} {TEXT} {CONTEXT}",
-        (Role.TARGET, Task.CLASSIFICATION): f"{LABEL} {LABEL_SETS} {TARGET} {ANSWER}",
+        (Role.TARGET, Task.CLASSIFICATION): f"{LABEL} {LABEL_SETS} {TARGET} {ANSWER} {COMPLETION}",
         (Role.TARGET, Task.SUMMARIZATION): f"{SUMMARY} {TARGET} {LABEL} abstract headline title",
         (Role.CONTEXT, Task.QA): CONTEXT,
         (Role.QUESTION, Task.QA): f"{QUESTION} prompt input",

@@ -1160,3 +1160,75 @@ def test_a_label_never_seen_in_training_is_said_of_an_own_test_file(tmp_path: Pa
     found = dataset.build(path, test_path=written(tmp_path, json.dumps(test), "t.json"))
 
     assert "cannot be learned from the first file: new." in messages(found, "unknown_labels")[0]
+
+
+# Labels written by an assistant, and what no task learns
+
+
+def test_case_11b_labels_of_a_chat_are_classes_and_the_system_prompt_stays() -> None:
+    found = case("11b_openai_chat_cls.jsonl")
+
+    assert (found.task, found.roles) == (Task.CLASSIFICATION, {Role.MESSAGES: "messages"})
+    assert found.labels == ("account", "billing", "shipping")
+    assert [t["role"] for t in json.loads(found.rows[0].inputs[Role.MESSAGES])] == ["system", "user"]
+    free = case("11b_openai_chat_cls.jsonl", task=Task.GENERATION)
+    assert (free.task, free.labels) == (Task.GENERATION, ())
+
+
+@pytest.mark.parametrize(
+    ("names", "source"),
+    [(("prompt", "completion"), "prompt"), (("prompt", "response"), "prompt"),
+     (("instruction", "input", "output"), "instruction+input")],
+)  # fmt: skip
+def test_labels_as_completions_are_classes(tmp_path: Path, names: tuple[str, ...], source: str) -> None:
+    cells = [(text(i), TOPICS[i % 3]) if len(names) == 2 else (f"Sort {i}.", text(i), TOPICS[i % 3])
+             for i in range(30)]  # fmt: skip
+    rows = [dict(zip(names, cell, strict=True)) for cell in cells]
+
+    found = dataset.build(written(tmp_path, "\n".join(map(json.dumps, rows)), "a.jsonl"))
+
+    assert (found.task, found.labels) == (Task.CLASSIFICATION, tuple(sorted(TOPICS)))
+    assert found.roles == {Role.SOURCE: source, Role.TARGET: names[-1]}
+
+
+def test_free_answers_of_a_chat_stay_free(tmp_path: Path) -> None:
+    rows = [{"prompt": text(i), "completion": f"It is {i}." if i % 2 else "Yes."} for i in range(30)]
+
+    assert dataset.build(written(tmp_path, json.dumps(rows), "a.json")).task is Task.GENERATION
+    assert case("22_sharegpt_tools.json").task is Task.GENERATION
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (lambda i: {"prompt": text(i), "chosen": text(i + 40), "rejected": text(i + 80)}, "preference pairs"),
+        (lambda i: {"tokens": ["a", "b"], "ner_tags": [0, 1 + i % 2]}, r"spans of texts \(NER\)"),
+        (lambda i: {"text": text(i), "entities": [{"start": 0, "end": 3, "label": "A"}]}, "person: Ann"),
+        (lambda i: {"text": text(i), "score": round(i / 7, 2)}, "low, medium and high"),
+        (lambda i: {"text": text(i), "label": round(i % 20 / 4, 2)}, "low, medium and high"),
+    ],
+)
+def test_what_no_task_learns_is_refused_with_a_way_out(tmp_path: Path, row: Any, said: str) -> None:
+    path = written(tmp_path, json.dumps([row(i) for i in range(60)]), "a.json")
+
+    with pytest.raises(DatasetError, match=said):
+        dataset.build(path)
+
+
+def test_a_scale_is_learned_as_classes_and_it_is_said(tmp_path: Path) -> None:
+    rows = [{"text": text(i), "stars": 1 + i % 5} for i in range(60)]
+
+    found = dataset.build(written(tmp_path, json.dumps(rows), "a.json"))
+
+    assert found.labels == ("1", "2", "3", "4", "5")
+    assert "their order is not seen" in messages(found, "integer_labels")[0]
+
+
+def test_answers_that_call_tools_are_learned_as_json_and_it_is_said(tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "find", "arguments": "{}"}}
+    rows = [{"messages": [{"role": "user", "content": text(i)}, {"role": "assistant", "tool_calls": [call]}],
+             "tools": "[]"} for i in range(12)]  # fmt: skip
+
+    found = dataset.inspect(written(tmp_path, json.dumps(rows), "a.json"))
+
+    assert any("12 answers call tools" in issue.message for issue in found.issues)
