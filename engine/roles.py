@@ -113,7 +113,7 @@ def _with_inputs(task: Task, chosen: Chosen, profiles: Sequence[Profile], table:
     """Adds what else is read to the input in `chosen`; answers why the other columns are not."""
     used = {c for column, _ in chosen.values() for c in columns_of(column, table.columns)}
     free = [p for p in profiles if p.column not in used]
-    kept = [role for role in _input_roles(task) if role in chosen and chosen[role][1] != CHOSEN]
+    kept = [role for role in input_roles(task) if role in chosen and chosen[role][1] != CHOSEN]
     if not kept or Role.TARGET not in chosen:
         return {p.column: inputs.KINDS[p.kind] for p in free}
     main, role = chosen[kept[-1]][0], kept[0]
@@ -127,7 +127,8 @@ def _with_inputs(task: Task, chosen: Chosen, profiles: Sequence[Profile], table:
     return left
 
 
-def _input_roles(task: Task) -> tuple[Role, ...]:
+def input_roles(task: Task) -> tuple[Role, ...]:
+    """The roles of what is read, without what is learned."""
     return tuple(role for role in TASK_ROLES[task] if role is not Role.TARGET)
 
 
@@ -171,6 +172,8 @@ def _doubt(task: Task, chosen: Chosen, profiles: Sequence[Profile]) -> str:
         return f"{_quoted(source)} is no longer than {_quoted(target)}: choose which is the answer."
     if context and question and question.length >= context.length * LONGER:
         return f"{_quoted(question)} is longer than {_quoted(context)}: choose which is the passage."
+    if question and question.kind in (Kind.LIST, Kind.LABELS):
+        return f"{_quoted(question)} holds lists, as answers are: choose the columns."
     if target and question and target.asking >= ASKS > question.asking:
         return f"{_quoted(target)} holds questions, {_quoted(question)} does not: choose the columns."
     return ""
@@ -353,6 +356,11 @@ def _task(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
         return Task.SUMMARIZATION, f"{_quoted(summary)} is a summary by its name."
     if label and label.name not in SURE_LABEL.split() and answer and _is_answer(answer):
         return None, _or_label(label, answer)
+    if answer and not label and len(texts := _texts_beside(answer, profiles)) > 1:
+        return None, (
+            f"{_quoted(answer)} may answer a question about a passage (qa), or the texts "
+            f"{listed(map(_quoted, texts))} as one prompt: choose the task."
+        )
     target = label or answer or _named(profiles, TARGET, *NO_TEXT)
     return _task_of_target(target, profiles) if target else _task_of_content(profiles)
 
@@ -369,6 +377,13 @@ def _prompt_and_response(profiles: Sequence[Profile]) -> tuple[Task | None, str]
     if label and label.is_label_like and _is_answer(response):
         return None, _or_label(label, response)
     return Task.GENERATION, f"{_quoted(prompt)} and the response to it are there."
+
+
+def _texts_beside(answer: Profile, profiles: Sequence[Profile]) -> list[Profile]:
+    """The texts that an answer may answer: neither options nor facts about the row."""
+    choices = options.of(profiles)
+    found = [p for p in profiles if p is not answer and p not in choices and p.kind is Kind.TEXT]
+    return [p for p in found if inputs.why_not(p, answer.filled) is None]
 
 
 def _is_answer(found: Profile) -> bool:
@@ -425,7 +440,10 @@ def _task_of_content(profiles: Sequence[Profile]) -> tuple[Task | None, str]:
     if len(labels) == 1 and labels[0].kind is Kind.LABELS:
         return _task_of_target(labels[0], profiles)
     texts = [p for p in profiles if p.kind is Kind.TEXT and inputs.why_not(p, source.filled) is None]
-    if len(labels) == 1 and len([p for p in texts if p.name not in inputs.NAMED.split()]) > 1:
+    unnamed = len([p for p in texts if p.name not in inputs.NAMED.split()])
+    asked = _named(texts, QUESTION)
+    about = _named([p for p in texts if p is not asked], CONTEXT)
+    if len(labels) == 1 and (unnamed > 1 or (asked and about)):
         return None, (
             f"{_quoted(labels[0])} could be the label of {listed(map(_quoted, texts))}, or one of these the "
             "answer to the others: choose the task."

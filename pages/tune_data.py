@@ -9,7 +9,8 @@ from typing import NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine import dataset
+from engine import dataset, headings
+from engine import roles as role_guesses
 from engine.dataset import Dataset, Inspection
 from engine.errors import DatasetError
 from engine.records import Role, Task
@@ -96,16 +97,33 @@ def _roles(mapped: Inspection, task: Task, places: Sequence[DeltaGenerator]) -> 
     chosen = {}
     for role, place in zip(needed, places, strict=False):
         guess = mapped.roles.get(role)
-        options = list(dict.fromkeys([*mapped.columns, *([guess] if guess else [])]))
-        column = place.selectbox(
-            ROLE_NAMES[role], options, key=f"role_{task}_{role}", placeholder="Choose a column",
-            index=options.index(guess) if guess else None, persist_state="session",
-        )  # fmt: skip
+        pick = _columns if role in role_guesses.input_roles(task) else _column
+        with place:
+            column = pick(mapped, guess, ROLE_NAMES[role], f"role_{task}_{role}")
         reason = mapped.role_reasons.get(role, "") if column == guess else "Chosen by you."
         place.caption(words.plain(reason))
         if column is not None:
             chosen[role] = column
     return tuple(chosen.items())
+
+
+def _column(mapped: Inspection, guess: str | None, title: str, key: str) -> str | None:
+    options = list(dict.fromkeys([*mapped.columns, *([guess] if guess else [])]))
+    return st.selectbox(
+        title, options, key=key, placeholder="Choose a column",
+        index=options.index(guess) if guess else None, persist_state="session",
+    )  # fmt: skip
+
+
+def _columns(mapped: Inspection, guess: str | None, title: str, key: str) -> str | None:
+    """One column, or several that are joined under their names in the order of the file."""
+    found = headings.columns_of(guess, mapped.columns) if guess else ()
+    chosen = st.multiselect(
+        title, mapped.columns, found, key=key, placeholder="Choose columns", persist_state="session"
+    )  # fmt: skip
+    if set(chosen) == set(found):
+        return guess
+    return headings.expression([c for c in mapped.columns if c in chosen]) if chosen else None
 
 
 @st.cache_resource(max_entries=32, show_spinner="Reading the file")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 import streamlit as st
 
-from engine import intervals, models, prompts
+from engine import headings, intervals, models, prompts
 from engine.dataset import Dataset, Inspection
+from engine.errors import ConfigError
 from engine.findings import counted, listed
 from engine.models import BaseModel
 from engine.prompts import Form
@@ -57,10 +59,10 @@ def look(data: Dataset, labels: Sequence[str], scope: str) -> str | None:
     """
     rows, prompt, splits = st.tabs(["First rows", "Exact prompt", "Splits"], key="look")
     with rows:
-        table = [{**{str(role): text for role, text in row.inputs.items()}, "answer": row.targets[0]}
-                 for row in data.rows[:50]]  # fmt: skip
+        answer = data.roles.get(Role.TARGET, "answer")
+        table = [{**_cells(data, row), answer: row.targets[0]} for row in data.rows[:50]]
         inputs = st.column_config.TextColumn(width="medium" if len(table[0]) > 2 else "large")
-        widths: dict[str, Any] = {name: inputs for name in table[0] if name != "answer"}
+        widths: dict[str, Any] = {name: inputs for name in table[0] if name != answer}
         st.dataframe(table, hide_index=True, height=220, key="usable_rows", column_config=widths)
     with splits:
         _splits(data)
@@ -69,6 +71,15 @@ def look(data: Dataset, labels: Sequence[str], scope: str) -> str | None:
         if labels:
             _label_editor(labels, scope)
         return template
+
+
+def _cells(data: Dataset, row: Row) -> dict[str, str]:
+    """What a row holds, by the file's own columns."""
+    return {
+        column or data.roles[role]: text
+        for role in row.inputs
+        for column, text in headings.parted(row.inputs[role], row.headings).items()
+    }
 
 
 def label_words(labels: Sequence[str], scope: str) -> dict[str, str]:
@@ -90,16 +101,33 @@ def _prompt(data: Dataset, scope: str) -> str | None:
     default = prompts.template_for(data, model.instructed)
     template = None
     if Role.MESSAGES not in data.roles:
-        template = st.text_area(
-            "Template", default, key=f"template_{model.instructed}_{scope}", height=140,
+        names = {f"{{{role}}}": f"{{{data.roles[role]}}}" for role in data.rows[0].inputs}
+        shown = st.text_area(
+            "Template", _replaced(default, names), key=f"template_{model.instructed}_{scope}", height=140,
             persist_state="session", help=_placeholders(data),
         )  # fmt: skip
-        prompts.check_template(template, data.task)
+        template = _checked(shown, data, names)
     number = st.number_input("Row", 1, len(data.rows), key="row_number", help="Counts the usable rows.")
     _show(data, data.rows[number - 1], model, template)
     if template is not None and not prompts.lists_labels(Form(data.task, template, data.labels)):
         _labels_left_out(data, template)
     return None if template == default else template
+
+
+def _checked(shown: str, data: Dataset, names: Mapping[str, str]) -> str:
+    """The template by roles of what the user wrote by columns; ConfigError in the user's words."""
+    template = _replaced(shown, {column: role for role, column in names.items()})
+    try:
+        prompts.check_template(template, data.task)
+    except ConfigError as error:
+        raise ConfigError(_replaced(str(error), names)) from error
+    return template
+
+
+def _replaced(text: str, names: Mapping[str, str]) -> str:
+    """All at once, since a column may have the name of another role."""
+    found = re.compile("|".join(map(re.escape, names)))
+    return found.sub(lambda match: names[match[0]], text)
 
 
 def _placeholders(data: Dataset) -> str:

@@ -76,7 +76,7 @@ def test_a_template_without_the_text_is_refused(tickets: AppTest) -> None:
     area = next(area for area in tickets.text_area if str(area.key).startswith("template_"))
     area.set_value("Label:").run()
 
-    assert "{source}" in tickets.error[0].value.replace("\\", "")
+    assert "{message}" in tickets.error[0].value.replace("\\", "")
     assert tickets.button(key="launch").label == "Correct what is marked"
 
 
@@ -87,6 +87,22 @@ def test_the_learned_part_of_the_prompt_is_marked_and_rows_are_never_markup(app:
     shown = next(str(html.value) for html in app.get("html") if 'class="prompt"' in str(html.value))
     assert "<mark> &lt;i&gt;up&lt;/i&gt;</mark>" in shown
     assert "<b>tall</b>" not in shown
+    assert not app.exception
+
+
+def test_the_columns_of_the_input_are_chips_and_rows_and_prompts_have_their_names(app: AppTest) -> None:
+    rows = "".join(
+        f"claim {i} of all,proof number {i} is here,{'yes' if i % 2 else 'no'}\n" for i in range(40)
+    )
+    app.file_uploader(key="file").upload("pairs.csv", f"claim,proof,label\n{rows}".encode(), "text/csv").run()
+    chips = app.multiselect(key="role_classification_source")
+
+    assert chips.value == ["claim", "proof"]
+    assert list(app.dataframe[-1].value.columns) == ["claim", "proof", "label"]
+    area = next(area for area in app.text_area if str(area.key).startswith("template_"))
+    assert area.value.endswith("{claim+proof}\nLabel:")
+    chips.set_value(["proof"]).run()
+    assert list(app.dataframe[-1].value.columns) == ["proof", "label"]
     assert not app.exception
 
 
