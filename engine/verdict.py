@@ -73,7 +73,7 @@ def summarize(
     """The verdict on a study. Dev selects, test reports: no test score takes part in choosing the winner."""
     specs = [spec for spec in specs if spec.kind.competes]
     view = _View(study, tuple(specs), results, predictions, repeats.families(specs))
-    warnings = tuple(w for spec in specs if (w := view.warning(spec)) is not None)
+    warnings = view.warnings()
     winner = view.winner()
     found = decide(view.contenders(), view.held, view.missing())
     if winner is None:
@@ -260,16 +260,28 @@ class _View:
         spread = float(np.std((ours - theirs).dropna()))
         return intervals.smallest_difference(n, spread) if spread else intervals.smallest_difference(n)
 
-    def warning(self, spec: RunSpec) -> str | None:
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong with runs; those with the same to say share a sentence."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for spec in self.specs:
+            if (why := self.warning(spec)) is not None:
+                found.setdefault(why, []).append(self.name(spec))
+        return tuple(
+            _capital(f"{_listed(names)} {many if names[1:] else one}") for (one, many), names in found.items()
+        )
+
+    def warning(self, spec: RunSpec) -> tuple[str, str] | None:
+        """What is said of one run, and of several."""
         result = self.results.get(spec.run)
         if result is None:
-            return f"{spec.name} has not ended yet."
+            return "has not ended yet.", "have not ended yet."
         if result.status is RunStatus.FAILED:
-            return f"{spec.name} failed: {result.error}"
-        if result.status is RunStatus.STOPPED and not _is_dropped(result):
-            kept = result.facts.get("note", "it has no score.")
-            return f"{spec.name} was stopped: {kept}"
-        return None
+            return f"failed: {result.error}", f"failed: {result.error}"
+        if result.status is not RunStatus.STOPPED or _is_dropped(result):
+            return None
+        if "note" in result.facts:
+            return f"was stopped: {result.facts['note']}", f"were stopped: {result.facts['note']}"
+        return "was stopped and has no score.", "were stopped and have no score."
 
 
 def _reason(view: _View, found: Decision) -> str:

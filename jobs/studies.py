@@ -1,4 +1,4 @@
-"""What a person does with studies: create, launch, stop, retry, rename, duplicate, delete and bring back.
+"""What a person does with studies: create, launch, stop, retry, rename, add to, delete and bring back.
 
 Every function takes ids and reads the settings of the moment; a run id (`s-...-03`) names one run, a study id
 (`s-...`) all its runs. Nothing here opens the database: the collector learns of changes by the event stream.
@@ -25,7 +25,7 @@ from engine.dataset import Dataset
 from engine.errors import ConfigError, NotFoundError
 from engine.records import Config, RunKind, RunResult, RunSpec, RunStatus, Study
 from jobs import plans, queue, tasks
-from jobs.plans import Plan, new_study_id
+from jobs.plans import Plan
 
 TASK = "jobs.tasks.run_training"
 LONGEST_NAME = 120
@@ -136,26 +136,6 @@ def rename(study: str, name: str) -> Study:
 def note(study: str, text: str) -> Study:
     """Replace the study's note."""
     return _change(study, note=text)
-
-
-def duplicate(study: str) -> Study:
-    """A new study with the same runs, not launched yet."""
-    files = _files()
-    old, new_id = files.read_study(study), new_study_id()
-    names = {run: f"{new_id}-{run.rpartition('-')[2]}" for run in old.runs}
-    specs = [
-        replace(files.read_spec(run), run=new, study=new_id, search=None, why=None, pause_at=None)
-        for run, new in names.items()
-    ]
-    copy = replace(
-        old,
-        study=new_id,
-        name=f"Copy of {old.name}"[:LONGEST_NAME],
-        created=time.time(),
-        runs=tuple(names.values()),
-        deleted=False,
-    )
-    return _write(copy, specs)
 
 
 def delete(study: str) -> Study:

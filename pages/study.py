@@ -22,7 +22,7 @@ def show(study_id: str) -> None:
     st.caption(f"{study_actions.facts(view)}{_promise(view)}")
     if view.study.note:
         st.text(view.study.note)
-    study_actions.launch_copy(view)
+    study_actions.launch_waiting(view)
     st.set_page_config(page_title=study_actions.headline(view))
     if view.is_over:
         study_verdict.show(view, study_scores.summary(view))

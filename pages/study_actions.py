@@ -1,4 +1,4 @@
-"""What can be done with a whole study: stop, retry, rename, note, duplicate, delete with undo."""
+"""What can be done with a whole study: stop, retry, rename, note, add to, duplicate, delete with undo."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import streamlit as st
 from engine.records import RunStatus, Study
 from jobs import studies
 from jobs.views import StudyView
-from pages import live, words
+from pages import live, problems, study_add, tune_again, words
+
+DUPLICATE = "Opens Tune with the rows, model, configs and options of this study, to change what you like."
 
 
 def bar(view: StudyView) -> None:
@@ -22,7 +24,11 @@ def bar(view: StudyView) -> None:
             st.button("Retry what did not finish", key="retry", on_click=studies.retry, args=(study,))
         with st.popover("Edit", key="name_menu"):
             _name_and_note(view.study)
-        st.button("Duplicate", key="duplicate", on_click=_duplicate, args=(study,))
+        if live.problem() is None and st.button("Add a config", key="add_config_to_study"):
+            study_add.form(view)
+        if st.button("Duplicate", key="duplicate", help=DUPLICATE):
+            tune_again.fill(view)
+            st.switch_page("tune.py")
         st.button("Delete", key="delete", on_click=_delete, args=(view.study,))
 
 
@@ -35,13 +41,10 @@ def _name_and_note(study: Study) -> None:
         name = st.text_input("Name", study.name, key=f"name_{study.study}", max_chars=studies.LONGEST_NAME)
         note = st.text_area("Note", study.note, key=f"note_{study.study}")
         if st.form_submit_button("Save", key="save_name"):
-            studies.rename(study.study, name)
-            studies.note(study.study, note)
-            st.rerun()
-
-
-def _duplicate(study: str) -> None:
-    st.query_params.study = studies.duplicate(study).study
+            with problems.shown():
+                studies.rename(study.study, name)
+                studies.note(study.study, note)
+                st.rerun()
 
 
 def _delete(study: Study) -> None:
@@ -66,14 +69,15 @@ def _undelete(study: str) -> None:
     st.query_params.study = study
 
 
-def launch_copy(view: StudyView) -> None:
-    """A duplicate waits until it is launched."""
+def launch_waiting(view: StudyView) -> None:
+    """A study of which nothing was queued, or whose queue was lost, can be launched."""
     waits = all(run.status == RunStatus.QUEUED and run.queue_position is None for run in view.runs)
     if waits and live.problem() is None:
         st.info("This study is not launched yet.")
         st.button(
-            "Launch it", type="primary", key="launch_copy", on_click=studies.launch, args=(view.study.study,)
-        )
+            "Launch it", type="primary", key="launch_waiting", on_click=studies.launch,
+            args=(view.study.study,),
+        )  # fmt: skip
 
 
 def headline(view: StudyView) -> str:

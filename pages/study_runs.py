@@ -46,6 +46,8 @@ def table(view: StudyView, found: Summary | None) -> None:
         rows, hide_index=True, column_config=COLUMNS, column_order=shown, key="runs", on_select="rerun",
         selection_mode="multi-row", height="content",
     )  # fmt: skip
+    if not view.is_over:
+        st.caption("Choose a run in the table to stop or skip it.")
     chosen = [view.runs[row] for row in event["selection"]["rows"] if row < len(view.runs)]
     if len(chosen) == 1:
         _actions(chosen[0])
@@ -121,7 +123,8 @@ def _actions(run: RunView) -> None:
         if not run.status.is_final:
             if run.status == RunStatus.RUNNING and st.button(f"Stop {name}, keep the best", key="run_keep"):
                 studies.stop(run.spec.run, keep_best=True)
-            if st.button(f"Stop {name}", key="run_stop"):
+            verb = "Stop" if run.status == RunStatus.RUNNING else "Skip"
+            if st.button(f"{verb} {name}", key="run_stop"):
                 studies.stop(run.spec.run)
         elif run.status != RunStatus.FINISHED and st.button(f"Retry {name}", key="run_retry"):
             studies.retry(run.spec.run)

@@ -16,6 +16,7 @@ from pages import live, problems, words
 
 ORIGINS = ("Your file", "A sample", "A kept dataset")
 SUFFIXES = ["csv", "tsv", "json", "jsonl", "parquet", "txt", "xlsx"]
+NEXT = "next_kept"
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 
@@ -29,11 +30,18 @@ class Source(NamedTuple):
 
 def choose() -> Source | None:
     """The user's choice; None: nothing chosen yet."""
+    if (kept := st.session_state.pop(NEXT, None)) is not None:
+        st.session_state.update({"origin": ORIGINS[2], "kept": kept})
     origin = st.segmented_control(
         "Where the rows come from", ORIGINS, key="origin", default=ORIGINS[0], required=True,
         label_visibility="collapsed", persist_state="session",
     )  # fmt: skip
     return {ORIGINS[0]: _own_file, ORIGINS[1]: _sample}.get(origin or "", _kept)()
+
+
+def use_kept(dataset_id: str) -> None:
+    """Show these rows when Tune is next opened: its widgets of this moment cannot be set any more."""
+    st.session_state[NEXT] = dataset_id
 
 
 def _own_file() -> Source | None:

@@ -65,7 +65,7 @@ def buttons(plan: Plan, scope: str, rows: int) -> bool:
         if st.button("Add, edit or clone a config", key="add_config", icon=":material/add:"):
             _form(plan, scope, rows)
         start = points(scope)
-        if configs_now(scope) != start:
+        if configs_now(scope) != start or replaced(scope):
             label = "Back to the starting points" if start else "Back to the shortlist alone"
             st.button(label, key="reset_configs", on_click=_reset, args=(scope,))
         if not configs_now(scope):
@@ -88,7 +88,7 @@ def _form(plan: Plan, scope: str, rows: int) -> None:
     with problems.shown():
         start = specs[name] if file is None else _read(file, plan)
         assert start.config is not None
-        own = Config.from_dict(_fields(start))
+        own = Config.from_dict(fields(start))
         with st.container(horizontal=True, key="form_actions"):
             added = st.button("Add as a new config", type="primary", key="add_it")
             changed = specs[name].kind != RunKind.DEFAULT and st.button(f"Replace {name}", key="replace_it")
@@ -121,7 +121,7 @@ def _take_out(spec: RunSpec, scope: str) -> None:
         _state("own", scope).remove(spec.config)
 
 
-def _fields(spec: RunSpec) -> dict[str, Any]:
+def fields(spec: RunSpec) -> dict[str, Any]:
     """The form's values by their TRL/PEFT names; keys carry the start so that another start refills it."""
     start, name = spec.config, spec.name
     assert start is not None

@@ -92,6 +92,7 @@ def launch(understood: Understood, plan: Plan, cost: Estimate) -> None:
     """Keep the dataset and what was promised, queue the study and go to its page."""
     if understood.source.path is not None:
         studies.save_dataset(understood.dataset, understood.source.path)
+        tune_file.use_kept(understood.dataset.id)  # whoever comes back finds the rows again
     study = studies.create(plan).study
     promises.keep(study, cost, [spec.run for spec in plan.specs])
     studies.launch(study)

@@ -300,8 +300,8 @@ def test_what_has_failed_is_named_and_what_is_missing_leaves_the_study_unfinishe
         "Not counted: shortlist 2 (failed), default (not ended)."
     )
     assert summary.warnings == (
-        "default has not ended yet.",
-        "shortlist 2 failed: The loss became nan at step 3.",
+        "The default has not ended yet.",
+        "Shortlist 2 failed: The loss became nan at step 3.",
     )
 
 
@@ -314,6 +314,7 @@ def test_a_config_that_was_stopped_may_be_the_best_so_the_default_is_not_recomme
 
     assert (summary.winner, summary.decision.run) == (found.run("default"), None)
     assert summary.decision.headline == "Unfinished: 2 runs have no score."
+    assert summary.warnings == ("Shortlist 1 and shortlist 2 were stopped and have no score.",)
 
 
 def test_what_a_search_dropped_is_not_missing() -> None:
@@ -330,7 +331,7 @@ def test_a_run_stopped_with_scores_may_win_and_is_marked() -> None:
     summary = found.summary()
 
     assert summary.winner == found.run("shortlist 1")
-    assert summary.warnings == ("shortlist 1 was stopped: The state after epoch 2 is kept.",)
+    assert summary.warnings == ("Shortlist 1 was stopped: The state after epoch 2 is kept.",)
 
 
 def test_without_a_scored_model_there_is_no_winner() -> None:

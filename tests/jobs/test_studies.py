@@ -161,15 +161,6 @@ def test_a_study_is_renamed_and_noted(files: Artifacts) -> None:
         studies.rename(STUDY, "   ")
 
 
-def test_a_duplicate_has_the_same_runs_under_new_ids(files: Artifacts) -> None:
-    copy = studies.duplicate(STUDY)
-
-    assert copy.study != STUDY and copy.name == "Copy of tickets"
-    assert [run.rpartition("-")[2] for run in copy.runs] == ["01", "02"]
-    assert files.read_spec(copy.runs[0]).config == files.read_spec(RUN).config
-    assert files.read_spec(copy.runs[0]).study == copy.study
-
-
 def test_a_deleted_study_stops_and_comes_back_until_it_is_purged(client: Redis, files: Artifacts) -> None:
     studies.launch(STUDY)
 

@@ -9,8 +9,10 @@ from streamlit.testing.v1 import AppTest
 
 from engine import store
 from engine.artifacts import Artifacts
-from engine.records import RunResult, RunStatus, Study
-from jobs import collector
+from engine.errors import ConfigError
+from engine.records import RunKind, RunResult, RunStatus, Study
+from jobs import collector, views
+from pages import study_add
 from tests import studies
 from tests.pages.conftest import finished_study, opened, texts
 
@@ -142,14 +144,55 @@ def test_a_study_is_renamed_and_noted(finished: Study, served: Artifacts, app: A
     assert not app.exception
 
 
-def test_a_duplicate_waits_for_its_launch(finished: Study, served: Artifacts, app: AppTest) -> None:
+def test_an_empty_name_is_refused_where_it_was_typed(
+    finished: Study, served: Artifacts, app: AppTest
+) -> None:
+    opened(app, "studies", study=finished.study)
+
+    app.text_input(key=f"name_{finished.study}").set_value(" ")
+    app.button(key="save_name").click().run()
+
+    assert "A name has 1 to 120 characters" in app.error[0].value
+    assert app.title[0].value == "tickets" and app.button(key="duplicate")
+    assert served.read_study(finished.study).name == "tickets"
+
+
+def test_a_study_that_was_never_launched_can_be(served: Artifacts, app: AppTest) -> None:
+    study = studies.write(served)
+
+    opened(app, "studies", study=study.study)
+
+    assert app.button(key="launch_waiting").label == "Launch it"
+    assert not app.exception
+
+
+def test_a_duplicate_is_tune_filled_in_and_changes_nothing_until_its_launch(
+    finished: Study, served: Artifacts, app: AppTest
+) -> None:
     opened(app, "studies", study=finished.study)
 
     app.button(key="duplicate").click().run()
 
-    assert app.button(key="launch_copy").label == "Launch it"
-    assert len(served.studies()) == 2
+    assert app.title[0].value == "Tune"
+    assert app.selectbox(key="kept").value == finished.dataset
+    assert app.text_input(key="name").value == f"Copy of {finished.name}"
+    assert app.segmented_control(key="method").value == finished.method
+    assert len(served.studies()) == 1
     assert not app.exception
+
+
+def test_a_config_is_added_to_a_study_unless_a_run_has_it(
+    queued: None, finished: Study, served: Artifacts
+) -> None:
+    view = views.study(finished.study)
+
+    with pytest.raises(ConfigError, match="has these values already"):
+        study_add.add(view, studies.CONFIG)
+    study_add.add(view, replace(studies.CONFIG, num_train_epochs=7))
+
+    added = served.read_spec(served.read_study(finished.study).runs[-1])
+    assert (added.name, added.kind) == ("own 1", RunKind.CUSTOM)
+    assert added.config is not None and added.config.num_train_epochs == 7
 
 
 def test_names_are_never_markdown(served: Artifacts, app: AppTest) -> None:

@@ -122,6 +122,9 @@ def test_launch_leaves_no_second_copy_of_the_rows(app: AppTest, home: Path, queu
     app.button(key="launch").click().run()
 
     assert not list((home / "uploads").rglob("*.csv"))
+    app.switch_page("tune.py").run()
+    assert app.segmented_control(key="origin").value == "A kept dataset"
+    assert not app.button(key="launch").disabled
     assert not app.exception
 
 
