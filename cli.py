@@ -313,21 +313,25 @@ def report(
 def predict(
     study_or_run: Annotated[str, typer.Argument(metavar="STUDY|RUN")],
     file: Annotated[Path, typer.Argument(help="Rows without labels, columns as in the study's file.")],
-    to: Annotated[Path | None, typer.Option("--out", help=".csv, .jsonl or .parquet; else stdout.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", help="Its ending is the format; else stdout, in the file's.")
+    ] = None,
 ) -> None:
-    """Let the run that a study recommends, or the one that you name, answer new rows."""
+    """Give a file back with answers: every row and column, by the run that a study recommends or you name."""
     from jobs import predictions, stack
 
     run = predictions.run_of(study_or_run)
     with stack.start(user="terminal"):
-        table = predictions.predict(run, file)
+        found = predictions.predict(run, file)
     if run != study_or_run:
         err.print(predictions.told(run), markup=False, soft_wrap=True)
     if to is None:
-        sys.stdout.write(predictions.encode(table, ".csv").decode())
-        return
-    to.write_bytes(predictions.encode(table, to.suffix.lower()))
-    err.print(f"{len(table)} predictions written to {to}.")
+        text = found.suffix in (".parquet", ".xlsx")
+        sys.stdout.buffer.write(found.encode(".csv" if text else found.suffix))
+    else:
+        to.write_bytes(found.encode(to.suffix.lower()))
+    for line in (found.told, *found.notes):
+        err.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from engine import extractive, labelsets
 from engine.errors import ConfigError
@@ -86,6 +87,14 @@ class TextClassifier:
     def answers(self, rows: Sequence[Row]) -> list[str]:
         """The likeliest label of each row."""
         return [str(label) for label in self.pipeline.predict([text_of(row) for row in rows])]
+
+    def likelihoods(self, rows: Sequence[Row], labels: Sequence[str]) -> npt.NDArray[np.float64]:
+        """The log-probability of each of the labels; of one that no training row has, that of nothing."""
+        found = self.pipeline.predict_log_proba([text_of(row) for row in rows])
+        place = {str(name): n for n, name in enumerate(self.pipeline.classes_)}
+        nothing = np.full(len(rows), -1e6)
+        columns = [found[:, place[label]] if label in place else nothing for label in labels]
+        return np.stack(columns, axis=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ __all__ = [
     "inspect",
     "list_saved",
     "load",
+    "read_new",
     "read_unlabelled",
     "rename",
     "save",
@@ -131,13 +132,18 @@ def build(
 
 def read_unlabelled(path: Path, dataset: Dataset) -> tuple[Row, ...]:
     """New rows for a trained model, by the dataset's columns; the target may be missing."""
+    return read_new(path, dataset)[1]
+
+
+def read_new(path: Path, dataset: Dataset) -> tuple[Table, tuple[Row, ...]]:
+    """A file of new rows as it is, and those of its rows that a model can answer."""
     table = reading.read(path, layouts.for_another_file(dataset.layout))
     _refuse_uncertain(table, path)
     found = _roles_in(table, path, dataset.roles, needs_target=False)
     rows, issues = rows_of(table, dataset.task, found, needs_target=False)
     if not rows:
         raise DatasetError(f"{path.name} has no row that can be used: {issues[0].message}")
-    return tuple(rows)
+    return table, tuple(rows)
 
 
 def _refuse_uncertain(table: Table, path: Path) -> None:

@@ -74,10 +74,18 @@ def answer(model: Any, encoder: Encoder, rows: Sequence[Row]) -> list[str]:
 
 def most_likely_labels(model: Any, encoder: Encoder, rows: Sequence[Row], labels: Sequence[str]) -> list[str]:
     """For each row the label with the highest log-probability, its end mark counted; the first of equals."""
+    found = label_likelihoods(model, encoder, rows, labels)
+    return [labels[max(range(len(labels)), key=one.__getitem__)] for one in found]
+
+
+def label_likelihoods(
+    model: Any, encoder: Encoder, rows: Sequence[Row], labels: Sequence[str]
+) -> list[list[float]]:
+    """For each row the log-probability of each label, its end mark counted."""
     asked = [Asked(encoder.encode_prompt(row)) for row in rows]
     limits = replace(_limits(model, encoder), most=0)
     found = generate.answer(model, asked, limits, _choices(encoder, rows, labels))
-    return [_likeliest(one, labels) for one in found]
+    return [one.labels for one in found]
 
 
 def mean_loss(model: Any, encoder: Encoder, rows: Sequence[Row]) -> float:

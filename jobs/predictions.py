@@ -6,6 +6,7 @@ import io
 import secrets
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -14,30 +15,36 @@ from engine import settings as settings_module
 from engine.artifacts import RUN_ID, Artifacts, study_of
 from engine.baselines import TITLES
 from engine.errors import ConfigError, NotFoundError, ShortlistError, StackError
+from engine.given_back import GivenBack, guarded
 from engine.records import RunResult
 from jobs import queue, tasks, views
 
+if TYPE_CHECKING:
+    from engine.predict import Predicted
+
 TASK = "jobs.predictions.answer"
 POLL_SECONDS = 0.2
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 FORMATS = (".csv", ".jsonl", ".parquet")
 
 
-def predict(study_or_run: str, file: Path) -> pd.DataFrame:
-    """What answers for a study, or one run, answers the rows of a file; waits for the worker.
+def predict(study_or_run: str, file: Path) -> GivenBack:
+    """What answers for a study, or one run, answers the rows of a file, which comes back whole; waits for the
+    worker.
 
     Raises DatasetError when the file does not have the study's columns, NotFoundError without a model.
     """
     files, run = _files(), run_of(study_or_run)
     _scored(files, run)
     data = datasets.load(files.read_spec(run).dataset, files.datasets_root)
-    datasets.read_unlabelled(file, data)
+    table, _ = datasets.read_new(file, data)
     request = f"p-{secrets.token_hex(6)}"
     files.write_prediction(request, f"rows{file.suffix}", file.read_bytes())
     client = queue.require(settings_module.current())
     queue.enqueue(client, queue.STUDIES, TASK, request, request, run, f"rows{file.suffix}")
     try:
-        return _wait(files, request)
+        answers = _wait(files, request)
+        note = files.read_prediction(request, "note.txt") or b""
+        return GivenBack(table, answers, tuple(filter(None, [note.decode()])))
     finally:
         files.delete_prediction(request)
 
@@ -49,18 +56,19 @@ def answer(request: str, run: str, name: str) -> None:
     if content is None:
         return
     try:
-        table = _answer(files, run, name, content)
+        found = _answer(files, run, name, content)
     except (ShortlistError, RuntimeError, OSError) as error:
         files.write_prediction(request, "error.txt", " ".join(str(error).split()).encode())
         return
-    files.write_prediction(request, "answers.parquet", encode(table, ".parquet"))
+    files.write_prediction(request, "note.txt", found.note.encode())
+    files.write_prediction(request, "answers.parquet", encode(found.table, ".parquet"))
 
 
 def encode(table: pd.DataFrame, suffix: str) -> bytes:
     """The table as .csv, .jsonl or .parquet. In CSV a cell that a spreadsheet would run as a formula gets
     a quote in front."""
     if suffix == ".csv":
-        return bytes(table.map(_guarded).to_csv(index=False).encode())
+        return bytes(table.map(guarded).to_csv(index=False).encode())
     if suffix == ".jsonl":
         return bytes(table.to_json(orient="records", lines=True, force_ascii=False).encode())
     if suffix == ".parquet":
@@ -70,10 +78,6 @@ def encode(table: pd.DataFrame, suffix: str) -> bytes:
     raise ConfigError(
         f"Predictions are written as {', '.join(FORMATS)}; {suffix or 'no ending'} is none of them."
     )
-
-
-def _guarded(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
 def _files() -> Artifacts:
@@ -117,7 +121,7 @@ def _scored(files: Artifacts, run: str) -> RunResult:
     return result
 
 
-def _answer(files: Artifacts, run: str, name: str, content: bytes) -> pd.DataFrame:
+def _answer(files: Artifacts, run: str, name: str, content: bytes) -> Predicted:
     from engine import predict as engine_predict
 
     spec, result = files.read_spec(run), _scored(files, run)

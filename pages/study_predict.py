@@ -5,16 +5,14 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from engine import outputs, reading
+from engine.given_back import FORMATS, GivenBack
 from engine.verdict import Summary
 from jobs import predictions
 from jobs.views import StudyView
 from pages import problems, words
-
-FORMATS = {"CSV": ".csv", "JSONL": ".jsonl", "Parquet": ".parquet"}
 
 
 def show(view: StudyView, found: Summary) -> None:
@@ -36,19 +34,21 @@ def show(view: StudyView, found: Summary) -> None:
 
 
 def _answers(run: str, name: str, content: bytes) -> None:
-    table = _predict(run, reading.safe_name(name), content)
-    st.dataframe(table.head(200), hide_index=True, height=260, key="predictions")
+    found = _predict(run, reading.safe_name(name), content)
+    st.dataframe(found.frame().head(200).astype(str), hide_index=True, height=260, key="predictions")
+    st.caption(words.plain(" ".join((found.told, *found.notes))))
     with st.container(horizontal=True, vertical_alignment="center", key="downloads"):
-        st.caption(f"{len(table):,} rows answered")
-        for name, suffix in FORMATS.items():
-            data = predictions.encode(table, suffix)
+        for suffix in dict.fromkeys((found.suffix, *FORMATS)):
+            own = suffix == found.suffix
             st.download_button(
-                f"Download {name}", data, f"predictions{suffix}", key=f"download{suffix}", on_click="ignore"
-            )
+                "Download your file with answers" if own else suffix[1:].upper(),
+                found.encode(suffix), f"{Path(name).stem}-answered{suffix}", key=f"download{suffix}",
+                on_click="ignore", type="primary" if own else "tertiary",
+            )  # fmt: skip
 
 
 @st.cache_data(max_entries=8, show_spinner="The model answers the rows")
-def _predict(run: str, name: str, content: bytes) -> pd.DataFrame:
+def _predict(run: str, name: str, content: bytes) -> GivenBack:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, name)
         path.write_bytes(content)

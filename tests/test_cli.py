@@ -153,4 +153,4 @@ def test_tune_then_predict_from_nothing_running(colours: Path, tmp_path: Path) -
     predicted = run("predict", facts["study"], new, "--out", tmp_path / "answers.csv")
 
     assert predicted.returncode == 0, predicted.stderr
-    assert list(pd.read_csv(tmp_path / "answers.csv")["row"]) == [1, 2]
+    assert list(pd.read_csv(tmp_path / "answers.csv")["text"]) == ["a red leaf", "the blue sea"]

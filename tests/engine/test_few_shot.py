@@ -143,9 +143,11 @@ def test_new_rows_are_answered_as_the_run_answered_them(
     table = pd.read_parquet(tmp_path / "run" / "predictions.parquet").set_index("row")
 
     spec = spec_of(colours, RunKind.FEW_SHOT, train_size=20)
-    said = predict.predict(spec, ran, tmp_path / "run", colours, rows)
+    said, note = predict.predict(spec, ran, tmp_path / "run", colours, rows)
 
     assert said["prediction"].tolist() == [table.at[row.number, "prediction"] for row in rows]
+    assert said["confidence"].between(0, 1).sum() == said["valid"].sum()
+    assert "% stated" in note
 
 
 def test_in_folds_no_example_is_scored(colours: Dataset, tmp_path: Path) -> None:
