@@ -178,14 +178,23 @@ def pace(
     known = speed.known(settings.current().home)
     plain = Pace(known, _basis(known), (0.8, 1.3) if known.measured else (0.6, 1.7), threads**THREADS_GAIN)
     if machine.memory().of_gpu:
-        gpu = Rates(GPU_FLOPS, GPU_FLOPS, GPU_FLOPS)
-        fast = Speed("GPU", "", gpu, gpu, GPU_PASS, measured=False)
-        said = "A guess from the size of the model and a common GPU; nothing measured."
-        plain = Pace(fast, said, (0.5, 2.5))
+        plain = _of_gpu(GPU_FLOPS)
     own = [result for result in past if training_pace(result) > 0]
     if own:
         return _of_past(plain, model, own, list(past), dataset)
     return _of_grid(plain, model, method, dataset.task) or plain
+
+
+def training_on_gpu(model: BaseModel, config: Config, size: Work, flops: float) -> float:
+    """Seconds of loading and one training on a GPU that reaches so many FLOP/s; a guess."""
+    trained = _training(_Reader(model, _of_gpu(flops)), config, size)
+    return START_SECONDS + LOADING * model.parameters + trained
+
+
+def _of_gpu(flops: float) -> Pace:
+    rates = Rates(flops, flops, flops)
+    fast = Speed("GPU", "", rates, rates, GPU_PASS, measured=False)
+    return Pace(fast, "A guess from the size of the model and a common GPU; nothing measured.", (0.5, 2.5))
 
 
 def _basis(known: Speed) -> str:

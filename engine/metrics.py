@@ -9,7 +9,7 @@ from typing import Any
 
 from engine import labelsets
 from engine.errors import ConfigError
-from engine.records import Task
+from engine.records import Score, Task
 from engine.words import RougeTokens, answer_words, composed, normalize_answer
 
 METRICS: dict[Task, tuple[str, ...]] = {
@@ -55,6 +55,18 @@ def lower_is_better(metric: str) -> bool:
 def row_metric(metric: str, task: Task) -> str:
     """What a row has of a metric: of F1 over classes, which a row alone has not, whether it is right."""
     return ROW_METRICS[task][0] if metric in ("macro_f1", "micro_f1") else metric
+
+
+def number(value: float, loss: bool) -> str:
+    """A score or difference as it is written everywhere: in points '71.2', a loss in nats '1.234'."""
+    text = f"{value:.3f}" if loss else f"{100 * value:.1f}"
+    return text if float(text) else text.removeprefix("-")
+
+
+def points(score: Score, loss: bool, unit: str = "") -> str:
+    """A score or difference with its interval: '71.2 (65.0 to 76.8)'; `unit` comes behind the value."""
+    value, low, high = (number(part, loss) for part in (score.value, score.low, score.high))
+    return f"{value}{unit} ({low} to {high})"
 
 
 def row_values(task: Task, answer: str, golds: Sequence[str]) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -30,6 +31,7 @@ __all__ = [
     "fetch",
     "get",
     "is_here",
+    "locked",
     "obstacle",
     "path",
     "registry",
@@ -110,6 +112,16 @@ def obstacle(model: BaseModel) -> str:
     if model.package is None or is_here(model):
         return ""
     return packaged.obstacle(model.package)
+
+
+def locked(model: BaseModel) -> str:
+    """Why the hub would refuse a model here and what to do; empty where nothing is known of it."""
+    if not model.gated or is_here(model) or os.environ.get("HF_TOKEN"):
+        return ""
+    return (
+        f"{model.id} is gated. Accept its licence at https://huggingface.co/{model.hub_id}, set HF_TOKEN to "
+        "a token of that account, then start Shortlist again."
+    )
 
 
 def relatives(model: BaseModel) -> list[BaseModel]:

@@ -13,7 +13,7 @@ from engine.findings import counted
 from engine.records import Config, RunKind, RunSpec
 from jobs import plans
 from jobs.plans import Plan, PlanRequest
-from pages import tune_cost, tune_early, tune_own, words
+from pages import tune_cost, tune_early, tune_model, tune_own, words
 
 MOST = 8
 RECOMMENDED = 4
@@ -105,20 +105,15 @@ def _row(plan: Plan, spec: RunSpec) -> dict[str, Any]:
     entry = next((entry for entry in plan.shortlist.entries if entry.rank == spec.rank), None)
     cells = plan.shortlist.cells
     origin = space.default_origin(spec.model, spec.config) if spec.config else None
-    why = {RunKind.DEFAULT: origin.title if origin else "", RunKind.CUSTOM: "your own"}.get(spec.kind, "")
+    source = {RunKind.DEFAULT: origin.title if origin else "", RunKind.CUSTOM: "your own"}.get(spec.kind, "")
     if spec.config in tune_own.points(f"{plan.study.model}_{plan.study.method}"):
-        why = "starting point"
-    if entry is not None and cells <= 1:  # nothing to cover
-        why, cells = str(plan.shortlist.origin(entry.rank)), 0
-    row = {
-        TICK: True,
-        "Config": spec.name,
-        **_hyperparameters(spec.config),
-        "Covers": f"{entry.covers} of {cells}" if entry and cells else why,
-        "Covered so far": 100 * entry.cumulative_coverage if entry and cells else None,
-    }
-    if not plan.shortlist.entries:
-        del row["Covered so far"]
+        source = "starting point"
+    if entry is not None:
+        source = tune_model.ORIGINS[plan.shortlist.origin(entry.rank)]
+    row = {TICK: True, "Config": spec.name, **_hyperparameters(spec.config), "From": source}
+    if plan.shortlist.entries and cells > 1:  # else there is nothing to cover
+        row["Covers"] = f"{entry.covers} of {cells}" if entry else ""
+        row["Covered so far"] = 100 * entry.cumulative_coverage if entry else None
     return row
 
 
@@ -129,7 +124,7 @@ def _hyperparameters(config: Config | None) -> dict[str, str]:
         "Learning rate": words.rate(config.learning_rate),
         "Epochs": str(config.num_train_epochs),
         "Batch": str(config.effective_batch_size),
-        "Schedule": config.lr_scheduler_type.removesuffix("_with_warmup"),
+        "Schedule": words.schedule(config.lr_scheduler_type),
     }
     adapter = {"r": str(config.lora_r), "Alpha": str(config.lora_alpha)}
     return values if config.lora_r is None else {**values, **adapter}

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 
-from engine import estimate, evidence, grids, models, settings
+from engine import elsewhere, estimate, evidence, grids, models, settings, shortlist
+from engine.elsewhere import Need
 from engine.evidence import MethodEvidence
 from engine.footprint import Fit, fit
 from engine.models import BaseModel, Provenance
 from engine.records import Method, Task
 from pages import words
 
-COLUMNS = 2
-SOURCES = {
-    Provenance.MEASURED: "measured on this model",
-    Provenance.PUBLISHED: "published by others",
-    Provenance.TRANSFERRED: "a guess, from a model of its kind",
+TABLE = "model_table"
+HEIGHT = 285  # pixels: seven rows, the others scroll
+LOOKED_AT = 4  # configs of a shortlist whose origins a row names
+ORIGINS = {
+    Provenance.MEASURED: "measured",
+    Provenance.PUBLISHED: "published",
+    Provenance.TRANSFERRED: "a guess",
     Provenance.NONE: "none yet",
+}
+FACTS = {
+    "Model": st.column_config.TextColumn(pinned=True, width=190),
+    "Size": st.column_config.NumberColumn(format="compact", width=60),
+    "Licence": st.column_config.TextColumn(width=110),
+    "Fits": st.column_config.TextColumn(width=180),
+    "Its configs": st.column_config.TextColumn(width=170),
 }
 
 
 def choose(task: Task | None) -> tuple[BaseModel, Method]:
     """The model and method; unless changed the default one."""
-    known = models.registry()
-    ready = sorted((model for model in known if model.hub_id is None), key=lambda m: m.package is None)
+    known = sorted(models.registry(), key=lambda m: (not _usable(m), m.embedded, m.parameters))
     if st.session_state.setdefault("model", models.default().id) not in [model.id for model in known]:
         st.session_state.model = models.default().id  # an added model that was removed meanwhile
-    _cards(ready)
-    of_hub = sorted((model for model in known if model.hub_id), key=lambda m: not _usable(m))
+    _list(known)
     chosen = models.get(st.session_state.model)
-    label = f"{len(of_hub)} larger models, downloaded when their first run starts"
-    with st.expander(label, key="hub_models", expanded=chosen in of_hub):
-        _cards(of_hub)
+    _details(chosen)
     return chosen, _method(chosen, task)
 
 
@@ -50,32 +58,98 @@ def download(model: BaseModel) -> str:
     return f"about {words.size(model.hub_bytes)} from huggingface.co"
 
 
-def _cards(shown: Sequence[BaseModel]) -> None:
-    for start in range(0, len(shown), COLUMNS):
-        row = shown[start : start + COLUMNS]
-        for place, model in zip(st.columns(COLUMNS), row, strict=False):
-            with place:
-                _card(model, chosen=st.session_state.model == model.id)
+def _list(known: Sequence[BaseModel]) -> None:
+    """A row for each model, those that can be trained here first; the chosen one is selected."""
+    ids = [model.id for model in known]
+    selected = {"rows": [ids.index(st.session_state.model)], "columns": [], "cells": []}
+    if st.session_state.get(TABLE, {}).get("selection", {}).get("rows") != selected["rows"]:
+        st.session_state[TABLE] = {"selection": selected}  # chosen elsewhere: the list follows
+    st.dataframe(
+        [_row(model) for model in known], key=TABLE, hide_index=True, column_config=FACTS, height=HEIGHT,
+        on_select=lambda: _take(ids), selection_mode="single-row-required",
+        alt="Base models: choose one with the arrow keys and the space bar",
+    )  # fmt: skip
 
 
-def _card(model: BaseModel, chosen: bool) -> None:
+def _take(ids: Sequence[str]) -> None:
+    rows = st.session_state[TABLE]["selection"]["rows"]
+    if rows:
+        st.session_state.model = ids[rows[0]]
+
+
+def _row(model: BaseModel) -> dict[str, Any]:
+    return {
+        "Model": model.shown,
+        "Size": model.parameters,
+        "Licence": model.licence,
+        "Fits": _place(model),
+        "Its configs": origins(grids.current(), model),
+    }
+
+
+def _place(model: BaseModel) -> str:
+    """Where it can be trained, in few words: here, or on which GPU."""
+    if not model.launchable:
+        return "nothing: not pinned"
+    if models.obstacle(model):
+        return "this machine, once installed"
     fits = [method for method in model.methods if fit(model, method).fits]
-    with st.container(border=True, key=f"card_{model.id}", height="stretch"):
-        st.markdown(f"**{words.plain(model.shown)}**")
-        lines = (
-            f"{words.count(model.parameters)} parameters, reads {model.context_length:,} tokens, "
-            f"{model.licence}.",
-            _speaks(model),
-            f"{_fitting(model, fits)}.",
-            f"Shortlist: {SOURCES[model.shortlist]}.",
-            _source(model),
-            model.note,
-        )
-        st.caption("  \n".join(words.plain(line) for line in lines if line))
-        st.button(
-            "Chosen" if chosen else "Choose", key=f"choose_{model.id}", disabled=chosen or not _usable(model),
-            icon=":material/check:" if chosen else None, width="stretch", on_click=_take, args=(model.id,),
-        )  # fmt: skip
+    if not fits:
+        gpu = elsewhere.smallest(model, model.methods[0])
+        return "no single GPU" if gpu is None else f"a GPU of {gpu.size / 1e9:.0f} GB"
+    return "this machine" if len(fits) == len(model.methods) else f"this machine, {words.method(fits[0])}"
+
+
+def origins(version: str | None, model: BaseModel) -> str:
+    """Where each of its first configs comes from: '1 published, 3 a guess', 'measured'."""
+    known = _origins(version, model.id, model.methods[0]) or (Provenance.NONE,)
+    counts = Counter(ORIGINS[origin] for origin in known)
+    return ", ".join(f"{n} {name}" if len(counts) > 1 else name for name, n in counts.items())
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _origins(version: str | None, model: str, method: Method) -> tuple[Provenance, ...]:
+    found = shortlist.recommend(models.get(model), method, LOOKED_AT)
+    return tuple(found.origin(entry.rank) for entry in found.entries)
+
+
+def _details(model: BaseModel) -> None:
+    """What is known of the chosen model; where it does not fit here, what it takes elsewhere."""
+    fits = [method for method in model.methods if fit(model, method).fits]
+    lines = (
+        f"{words.count(model.parameters)} parameters, reads {model.context_length:,} tokens, "
+        f"{model.licence}.",
+        _speaks(model),
+        f"{_fitting(model, fits)}.",
+        _source(model),
+        model.note,
+    )
+    with st.container(key="model_details"):
+        st.caption(words.plain(f"{model.shown}: " + " ".join(line for line in lines if line)))
+        if locked := models.locked(model):
+            st.warning(words.plain(locked))
+        if len(fits) < len(model.methods):
+            _on_gpus(model)
+
+
+def _on_gpus(model: BaseModel) -> None:
+    """Memory and minutes of one training on GPUs that people rent."""
+    each = {words.method(method): elsewhere.needs(model, method) for method in model.methods}
+    rows = [
+        {"GPU": gpu.title, **{name: _needs(needs[n]) for name, needs in each.items()}}
+        for n, gpu in enumerate(elsewhere.GPUS)
+    ]
+    st.dataframe(rows, key="on_gpus", hide_index=True, height="content")
+    st.caption(
+        f"One training of the default config on {elsewhere.ROWS} rows of {elsewhere.TOKENS} tokens. A guess "
+        "from the model's size; nothing measured."
+    )
+
+
+def _needs(need: Need) -> str:
+    if need.seconds is None:
+        return f"does not fit: {words.size(need.needed)}"
+    return f"{words.size(need.needed)}, about {words.duration(need.seconds)}"
 
 
 def _usable(model: BaseModel) -> bool:
@@ -135,10 +209,6 @@ def _prepared(model: BaseModel) -> str:
     return models.obstacle(model) or (
         f"Prepared on first use, about {words.duration(seconds)}." if seconds else "Prepared."
     )
-
-
-def _take(model_id: str) -> None:
-    st.session_state.model = model_id
 
 
 def _method(model: BaseModel, task: Task | None) -> Method:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from engine import models, settings
 from engine.estimate import Estimate
 from engine.findings import counted
 from engine.records import RunKind, RunSpec
@@ -15,6 +16,7 @@ from pages.tune_data import Understood
 
 CORRECT = "Correct what is marked"
 TOO_LARGE = "Choose a smaller model"
+LOCKED = "Get access to the model first"
 
 
 def card(
@@ -28,7 +30,8 @@ def card(
             label = problem or missing or CORRECT
             st.button(label, type="primary", key="launch", disabled=True, width="stretch")
             return
-        ready = not fitting.too_large
+        lacking = _locked(fitting.plan)
+        ready = not fitting.too_large and not lacking
         st.badge("Ready" if ready else "Not ready yet", color="green" if ready else "orange")
         cost = tune_early.cost(fitting.plan, understood.dataset)
         for name, value in _facts(understood, fitting, cost, changed).items():
@@ -36,10 +39,17 @@ def card(
             title.caption(name)
             text.text(value)
         if not ready:
-            st.text(refusal(fitting.too_large))
-            st.button(TOO_LARGE, type="primary", key="launch", disabled=True, width="stretch")
+            st.text(lacking or refusal(fitting.too_large))
+            st.button(
+                LOCKED if lacking else TOO_LARGE, type="primary", key="launch", disabled=True, width="stretch"
+            )
         elif st.button(_label(fitting.plan, cost), type="primary", key="launch", width="stretch"):
             launch(understood, fitting.plan, cost)
+
+
+def _locked(plan: Plan) -> str:
+    """Why the model cannot be fetched; workers behind a Redis elsewhere may have a token of their own."""
+    return "" if settings.current().redis_url is not None else models.locked(plan.model)
 
 
 def _facts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+from engine import metrics
 from engine.records import Method, RunStatus, Score, Task, short_rate
 from engine.verdict import Summary
 
@@ -36,7 +37,7 @@ def by_use(run: str, found: Summary) -> int:
 
 def number(value: float, loss: bool) -> str:
     """A score or difference in points, a loss in nats: '71.2', '1.234'."""
-    return f"{value:.3f}" if loss else f"{100 * value:.1f}".replace("-0.0", "0.0")
+    return metrics.number(value, loss)
 
 
 def interval(score: Score, loss: bool) -> str:
@@ -48,7 +49,7 @@ def points(score: Score | None, loss: bool = False) -> str:
     """A score with its interval: '71.2 (65.0 to 76.8)'; a loss in nats."""
     if score is None:
         return "not scored"
-    return f"{number(score.value, loss)} ({interval(score, loss)})"
+    return metrics.points(score, loss)
 
 
 def duration(seconds: float | None) -> str:
@@ -104,6 +105,11 @@ def clock(created: float) -> str:
 def rate(value: float) -> str:
     """A learning rate as people write it: '3e-4'."""
     return short_rate(value)
+
+
+def schedule(name: str) -> str:
+    """How the learning rate goes, in a reader's words: 'constant with warm-up' is not 'constant'."""
+    return name.replace("_", " ").replace("warmup", "warm-up")
 
 
 def method(name: Method) -> str:

@@ -71,6 +71,12 @@ def opened(app: AppTest, page: str, **query: str) -> AppTest:
     return app.run()
 
 
+def choose(app: AppTest, model: str) -> AppTest:
+    """Another model, as a click on its row in the list of Tune does it."""
+    app.session_state["model"] = model
+    return app.run()
+
+
 def texts(app: AppTest) -> str:
     """Everything that a person reads on the page, outside tables."""
     kinds = ("title", "header", "subheader", "markdown", "caption", "text", "error", "warning", "info")

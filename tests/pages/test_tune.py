@@ -12,7 +12,7 @@ from engine.artifacts import Artifacts
 from engine.machine import Memory
 from engine.records import RunKind
 from tests.engine.test_cases import workbook
-from tests.pages.conftest import finished_study, texts
+from tests.pages.conftest import choose, finished_study, texts
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -162,8 +162,7 @@ def test_models_of_the_hub_say_their_size_whether_they_fit_and_what_is_downloade
     tickets: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "memory", lambda: Memory(24 * 10**9, of_gpu=True))
-    tickets.run()
-    tickets.button(key="choose_Qwen3-8B").click().run()
+    choose(tickets, "Qwen3-8B")
 
     said = texts(tickets).replace("\\", "")
     assert "LoRA fits the GPU's 24.0 GB, full fine-tuning needs about" in said
@@ -198,14 +197,46 @@ def test_a_plan_that_fits_in_no_way_is_not_ready_and_says_what_it_would_take(
     assert not tickets.exception
 
 
-def test_a_model_that_fits_nowhere_here_cannot_be_chosen(
-    app: AppTest, monkeypatch: pytest.MonkeyPatch
+def test_a_model_that_does_not_fit_here_can_be_looked_at_and_not_launched(
+    tickets: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(machine, "memory", lambda: Memory(2 * 10**9, of_gpu=False))
-    app.run()
+    tickets.segmented_control(key="method").set_value("lora")
 
-    assert app.button(key="choose_Qwen3-8B").disabled
-    assert "Does not fit: it needs about" in texts(app).replace("\\", "")
+    choose(tickets, "Qwen3-8B")
+
+    assert "Does not fit: it needs about" in texts(tickets).replace("\\", "")
+    assert [text.split()[0] for text in tickets.dataframe(key="on_gpus").value["GPU"]] == ["24", "48", "80"]
+    configs = tickets.data_editor[0].value
+    assert set(configs["From"][1:]) == {"a guess"}
+    assert tickets.button(key="launch").label == "Choose a smaller model"
+    assert tickets.button(key="launch").disabled
+    assert not tickets.exception
+
+
+def test_a_gated_model_without_a_token_is_not_ready_and_says_what_to_do(
+    tickets: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    monkeypatch.setattr(machine, "memory", lambda: Memory(80 * 10**9, of_gpu=True))
+    tickets.segmented_control(key="method").set_value("lora")
+    choose(tickets, "Llama-3.2-1B")
+    refused = tickets.button(key="launch").label
+
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    tickets.run()
+
+    assert refused == "Get access to the model first"
+    assert tickets.button(key="launch").label.startswith("Train ")
+    assert not tickets.exception
+
+
+def test_each_model_says_where_its_configs_come_from(tickets: AppTest) -> None:
+    listed = tickets.dataframe(key="model_table").value.set_index("Model")["Its configs"]
+
+    assert listed["Meta-Llama-3-8B"] == "1 published, 3 a guess"
+    assert listed["shortlist-tiny-1m"] == "a guess"
+    assert listed["Qwen3-8B"] == "a guess"
 
 
 def test_an_uncertain_encoding_is_asked_with_both_readings_and_can_be_chosen(app: AppTest) -> None:

