@@ -35,7 +35,7 @@ from cli_layout import (
     layout_of,
 )
 from engine import errors
-from engine.records import Config, Issue, Method, Role, RunStatus, Task
+from engine.records import Config, Issue, Method, Role, RunStatus, Score, Task
 from terminal import Json, err, out, print_json, print_table, seconds
 
 if TYPE_CHECKING:
@@ -564,8 +564,17 @@ def _run_facts(run: RunView) -> dict[str, Any]:
 
 
 def _print_study(facts: Mapping[str, Any]) -> None:
+    from engine import metrics
+
+    loss = metrics.lower_is_better(facts["metric"])
     rows = [
-        (run["name"], run["status"], _points(run["dev"]), _points(run["test"]), seconds(run["seconds"]))
+        (
+            run["name"],
+            run["status"],
+            _points(run["dev"], loss),
+            _points(run["test"], loss),
+            seconds(run["seconds"]),
+        )
         for run in facts["runs"]
     ]
     print_table(("run", "status", f"dev {facts['metric']}", "test (95 % interval)", "time"), rows)
@@ -635,10 +644,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def _points(score: Mapping[str, Any] | None) -> str:
-    if score is None:
-        return "-"
-    return f"{100 * score['value']:.1f} ({100 * score['low']:.1f} to {100 * score['high']:.1f})"
+def _points(score: Mapping[str, Any] | None, loss: bool) -> str:
+    from engine import metrics
+
+    return "-" if score is None else metrics.points(Score.from_dict(score), loss)
 
 
 def _issue_line(issue: Issue) -> str:

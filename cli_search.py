@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from engine.errors import ConfigError, TrainingError
-from engine.metrics import lower_is_better
+from engine.metrics import lower_is_better, number
 from engine.records import Method
 from engine.search import Objective, SearchMethod
 from terminal import Json, err, out, print_json, print_table, seconds
@@ -196,4 +196,5 @@ def _print(tried: Tried, facts: Mapping[str, Any]) -> None:
 
 def _score(value: float, metric: str) -> str:
     """Trials have scores turned so that higher is better."""
-    return f"{-value:.3f}" if lower_is_better(metric) else f"{100 * value:.1f}"
+    loss = lower_is_better(metric)
+    return number(-value if loss else value, loss)

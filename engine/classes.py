@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from engine import evaluate, intervals, labelsets
-from engine.metrics import METRICS, ROW_METRICS, TITLES
+from engine.metrics import METRICS, ROW_METRICS, TITLES, points
 from engine.records import Score, Task
 
 TOO_WIDE = 0.20  # half the width of a recall's interval
@@ -101,8 +101,7 @@ def finding(found: Classes) -> str:
     macro-F1 each class the same."""
     over = {"macro_f1": "over the classes alike", "micro_f1": "over all labels"}
     parts = [
-        f"{TITLES[metric]} {100 * score.value:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f}) "
-        f"{over.get(metric, 'over the rows')}"
+        f"{TITLES[metric]} {points(score, loss=False)} {over.get(metric, 'over the rows')}"
         for metric, score in found.measures.items()
     ]
     none = "name what is no label" if found.sets else "name no class"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from engine import evaluate, few_shot, figures
+from engine import evaluate, few_shot, figures, metrics
 from engine.dataset import Dataset, input_hash
 from engine.duplicates import normalized
 from engine.findings import counted
@@ -138,9 +138,7 @@ def points(score: Score | None, metric: str) -> str:
     """A score or difference with its interval, in points (a loss in nats); '' where there is none."""
     if score is None:
         return ""
-    factor, digits = (1, 3) if lower_is_better(metric) else (100, 1)
-    value, low, high = (f"{factor * number:.{digits}f}" for number in (score.value, score.low, score.high))
-    return f"{value} ({low} to {high})".replace("-0.0 ", "0.0 ")
+    return metrics.points(score, lower_is_better(metric))
 
 
 def _settings(side: Side) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from engine.findings import listed
-from engine.metrics import TITLES
+from engine.metrics import TITLES, lower_is_better, number
 from engine.records import Method, Task
 from engine.validation import Rule, leave_one_out
 
@@ -37,8 +37,8 @@ class MethodEvidence(NamedTuple):
     @property
     def sentence(self) -> str:
         """One line for the choice of a method."""
-        points = {method: f"{100 * score:.1f}" for method, score in self.scores.items()}
-        lora, full = points[Method.LORA], points[Method.FULL]
+        loss = lower_is_better(self.metric)
+        lora, full = (number(self.scores[method], loss) for method in (Method.LORA, Method.FULL))
         return (
             f"Best of the grid on {listed(self.datasets)} ({TITLES.get(self.metric, self.metric)}): "
             f"LoRA {lora}, full fine-tuning {full} points on test."

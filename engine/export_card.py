@@ -17,7 +17,7 @@ from engine.export_parts import GGUFS, Base, Trained, What
 from engine.export_rows import Line, sha256
 from engine.export_script import render
 from engine.export_weights import BASE_FOLDER, base_name
-from engine.metrics import TITLES, lower_is_better
+from engine.metrics import TITLES, lower_is_better, number
 from engine.parity import Parity
 from engine.records import Method, Role, RunKind, RunSpec, Score
 
@@ -230,9 +230,8 @@ def _title(spec: RunSpec, is_this: bool) -> str:
 
 def _points(score: Score, metric: str) -> tuple[str, str, str]:
     """Value, low and high: in points, a loss in nats."""
-    factor, digits = (1, 3) if lower_is_better(metric) else (100, 1)
-    value, low, high = (f"{factor * number:.{digits}f}" for number in (score.value, score.low, score.high))
-    return value, low, high
+    loss = lower_is_better(metric)
+    return number(score.value, loss), number(score.low, loss), number(score.high, loss)
 
 
 def _template(trained: Trained) -> str | None:

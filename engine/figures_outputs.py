@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from engine import evaluate
 from engine.figures import COLOURS, SYMBOLS, dress, escaped, meaning, metric_name
-from engine.metrics import lower_is_better
+from engine.metrics import lower_is_better, points
 from engine.outputs import Outputs, titles
 from engine.records import Score
 
@@ -86,16 +86,16 @@ def _finding(title: str, scores: Sequence[Score | None], factor: float) -> str:
     if shortest is None or longest is None:
         return f"The effect of the input's length on {title} was not measured"
     gap = difference(longest, shortest)
-    digits, unit = (1, "points") if factor > 1 else (3, "nats")
-    value, low, high = (f"{factor * number:.{digits}f}" for number in (gap.value, gap.low, gap.high))
+    loss = factor == 1
+    unit = " nats" if loss else " points"
     if gap.low <= 0 <= gap.high:
         return (
             f"No effect of the input's length on {title} can be shown: longest minus shortest inputs "
-            f"{value} {unit} ({low} to {high})"
+            f"{points(gap, loss, unit)}"
         )
     side = "higher" if gap.value > 0 else "lower"
-    low, high = (f"{factor * number:.{digits}f}" for number in sorted((abs(gap.low), abs(gap.high))))
-    size = f"{factor * abs(gap.value):.{digits}f} {unit} ({low} to {high})"
+    low, high = sorted((abs(gap.low), abs(gap.high)))
+    size = points(Score(abs(gap.value), low, high, gap.n), loss, unit)
     return f"{title} scores {size} {side} on the longest inputs than on the shortest"
 
 

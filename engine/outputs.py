@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 import pandas as pd
 
-from engine import prompts, words
+from engine import metrics, prompts, words
 from engine.figures import run_title
 from engine.metrics import TITLES, lower_is_better, row_metric
 from engine.records import Role, Row, RunKind, RunSpec, Task
@@ -153,7 +153,7 @@ def result(outputs: Outputs, run: str, number: int) -> str:
     value = outputs.values.at[number, run]
     if pd.isna(value):
         return ""
-    points = f"{value:.3f}" if lower_is_better(outputs.metric) else f"{100 * value:.1f}"
+    points = metrics.number(value, lower_is_better(outputs.metric))
     if run not in outputs.right:
         return points
     if outputs.right.at[number, run]:

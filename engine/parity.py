@@ -19,7 +19,7 @@ from engine import evaluate
 from engine.errors import ModelError
 from engine.export_parts import Cancelled, Hooks, Trained, What
 from engine.export_rows import Line, jsonl
-from engine.metrics import METRICS, TITLES, lower_is_better
+from engine.metrics import METRICS, TITLES, lower_is_better, number
 from engine.records import Score
 
 LOOK_SECONDS = 0.2
@@ -50,8 +50,9 @@ class Parity:
 
     @property
     def scores(self) -> str:
-        """Both scores in points."""
-        study, export = (f"{100 * score.value:.1f}" for score in (self.study, self.export))
+        """Both scores in points, losses in nats."""
+        loss = lower_is_better(self.metric)
+        study, export = (number(score.value, loss) for score in (self.study, self.export))
         return f"{TITLES[self.metric]} {study} in the study, {export} as exported"
 
     def to_dict(self) -> dict[str, Any]:

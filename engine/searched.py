@@ -14,7 +14,7 @@ import pandas as pd
 from engine import repeats
 from engine.evaluate import paired_difference
 from engine.figures import setting
-from engine.metrics import TITLES, lower_is_better
+from engine.metrics import TITLES, lower_is_better, points
 from engine.records import RunKind, RunSpec, RunStatus, Score
 from engine.search import Objective, Search, SearchMethod, Trial
 from engine.searchspace import Axis, Edge, Side, Space
@@ -221,9 +221,8 @@ def choice_sentence(found: Gain, specs: Mapping[str, RunSpec]) -> str:
 
 def _points(difference: Score, metric: str) -> str:
     if lower_is_better(metric):
-        return f"{difference.value:.3f} nats ({difference.low:.3f} to {difference.high:.3f})"
-    value, low, high = (100 * number for number in (difference.value, difference.low, difference.high))
-    return f"{value:.1f} points ({low:.1f} to {high:.1f})".replace("-0.0", "0.0")
+        return points(difference, loss=True, unit=" nats")
+    return points(difference, loss=False, unit=" points")
 
 
 def stop_advice(

@@ -11,7 +11,7 @@ import pandas as pd
 from engine import baselines, classes, few_shot, headline, intervals, repeats
 from engine.decision import Contender, Decision, Outcome, decide
 from engine.evaluate import paired_difference
-from engine.metrics import TITLES, lower_is_better, row_metric
+from engine.metrics import TITLES, lower_is_better, points, row_metric
 from engine.records import RunKind, RunResult, RunSpec, RunStatus, Score, Study
 
 SHORT = {"tfidf_logreg": "TF-IDF", "nearest_answer": "the most similar answer"}
@@ -445,11 +445,8 @@ def _turned(difference: Score | None) -> Score | None:
 
 
 def _value(metric: str, score: Score, unit: bool = True) -> str:
-    if metric == "loss":
-        return f"{score.value:.2f} ({score.low:.2f} to {score.high:.2f})"
-    low, high = 100 * score.low, 100 * score.high
-    points = " points" if unit else ""
-    return f"{100 * score.value:.1f}{points} ({low:.1f} to {high:.1f})".replace("-0.0", "0.0")
+    loss = lower_is_better(metric)
+    return points(score, loss, " points" if unit and not loss else "")
 
 
 def _title(spec: RunSpec) -> str:

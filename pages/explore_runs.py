@@ -80,6 +80,6 @@ def _score(run: dict[Any, Any], name: str, loss: bool) -> str | None:
     if value is None or pd.isna(value):
         return None
     if pd.isna(run.get(f"{name}_low", float("nan"))):
-        return f"{value:.3f}" if loss else f"{100 * value:.1f}"
+        return words.number(value, loss)
     score = Score(value, run[f"{name}_low"], run[f"{name}_high"], int(run[f"{name}_n"]))
     return f"{words.points(score, loss)}, n = {score.n}"

@@ -111,7 +111,7 @@ def _now(run: RunView) -> str:
     if run.progress and run.stage == "training":
         parts.append(f"step {run.progress.step} of {run.progress.total_steps}")
         if run.progress.loss is not None:
-            parts.append(f"loss {run.progress.loss:.2f}")
+            parts.append(f"loss {run.progress.loss:.3f}")
         if run.progress.eta_seconds is not None:
             parts.append(f"{words.duration(run.progress.eta_seconds)} left")
     return ", ".join(parts)
