@@ -21,7 +21,7 @@ from engine.records import Config, Event, Method, RunKind, RunResult, RunSpec, S
 Shown = TypeVar("Shown", bound=tuple[Any, ...])
 
 COLOURS = {
-    "LoRA": "#0072B2",
+    "LoRA": "#1F83C6",  # theirs a little lighter, so that it is seen on black too
     "full fine-tuning": "#D55E00",
     "untuned base": "#009E73",
     "few-shot": "#009E73",  # the same model; the symbol tells the two apart

@@ -15,8 +15,7 @@ from engine.findings import counted
 MOST_LINES = 30
 LONGEST_NAME = 32
 MOST_NUMBERS = 12  # classes; beyond, numbers in the cells are too small to read
-NO_ROW, INK = "#f4f4f4", "#1a1a1a"  # of a cell, and of the number in it
-STRONGEST = 0.75  # of a meaning's colour in a cell, so that INK is read on it
+FAINTEST, STRONGEST = 0.08, 0.75  # cover of a cell without a row and of a full one: ink is read on both
 
 
 class ClassPoint(NamedTuple):
@@ -193,19 +192,18 @@ def confusion_figure(info: ConfusionInfo) -> go.Figure:
             z=[[point.share for point in line] for line in lines],
             zmin=0,
             zmax=100,
-            text=[[str(point.rows) if point.rows else "" for point in line] for line in lines],
-            texttemplate="%{text}" if width <= MOST_NUMBERS else None,
-            textfont={"color": INK},
             customdata=[
                 [f"{p.said}<br>for {p.gold}: {counted(p.rows, 'row')}" for p in line] for line in lines
             ],
             hovertemplate="%{customdata}, %{z:.0f} % of the class<extra></extra>",
-            colorscale=[[0, NO_ROW], [1, _on_white(info.colour, STRONGEST)]],
+            colorscale=[[0, _veil(NEUTRAL, FAINTEST)], [1, _veil(info.colour, STRONGEST)]],
             xgap=1,
             ygap=1,
             colorbar={"title": "% of class", "thickness": 12},
         )
     )
+    if width <= MOST_NUMBERS:
+        figure.add_trace(_counts(lines))
     for update, names in ((figure.update_xaxes, info.said), (figure.update_yaxes, info.golds)):
         update(
             tickvals=list(range(len(names))), ticktext=[_cut(name) for name in names],
@@ -216,6 +214,14 @@ def confusion_figure(info: ConfusionInfo) -> go.Figure:
     return dress(figure, info.title, height=260 + 26 * len(info.golds)).update_layout(showlegend=False)
 
 
-def _on_white(colour: str, share: float) -> str:
-    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return "#" + "".join(f"{round(255 - share * (255 - part)):02x}" for part in parts)
+def _counts(lines: Sequence[Sequence[ConfusionPoint]]) -> go.Scatter:
+    """The numbers in the cells, in the page's own ink: a heat map's would not know whether it is dark."""
+    shown = [(x, y, str(p.rows)) for y, line in enumerate(lines) for x, p in enumerate(line) if p.rows]
+    xs, ys, texts = zip(*shown, strict=True) if shown else ((), (), ())
+    return go.Scatter(x=xs, y=ys, text=texts, mode="text", hoverinfo="skip")
+
+
+def _veil(colour: str, share: float) -> str:
+    """The colour with so much cover that the page shows through, light or dark."""
+    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{share})"

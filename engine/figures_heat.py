@@ -13,7 +13,7 @@ from engine.figures import MAX_POINTS, config_label, dress, escaped
 from engine.findings import counted
 
 MOST_COLUMNS = 40
-GREYS = [[0, "#4a4a4a"], [1, "#c9c9c9"]]  # seen on white and on black
+GREYS = [[0, "rgba(138,138,138,0.12)"], [1, "rgba(138,138,138,0.45)"]]  # behind the counted on any ground
 TOP, RAN, FAILED, NOT_RUN = "top config", "not a top config", "failed", "not run"
 
 

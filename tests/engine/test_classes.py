@@ -161,6 +161,14 @@ def test_seventy_seven_classes_stay_readable() -> None:
     assert figures_classes.confusion_figure(confusion).layout.height < 1000
 
 
+def test_the_cells_of_the_confusion_plot_let_a_dark_page_through() -> None:
+    info = figures_classes.confusion_info(classes.confusion(predictions(LONG_TAIL, LABELS)), "LoRA")
+
+    scale = figures_classes.confusion_figure(info).data[0].colorscale
+
+    assert [colour for _, colour in scale] == ["rgba(138,138,138,0.08)", "rgba(31,131,198,0.75)"]
+
+
 def test_the_confusion_plot_names_the_most_frequent_mistake_and_escapes_labels() -> None:
     table = predictions([("<b>a</b>", "c & d")] * 3 + [("c & d", "c & d")], ("<b>a</b>", "c & d"))
     info = figures_classes.confusion_info(classes.confusion(table), "LoRA")
@@ -171,4 +179,5 @@ def test_the_confusion_plot_names_the_most_frequent_mistake_and_escapes_labels()
         figure.layout.title.text
         == "The most frequent mistake: 'c &amp; d' for '&lt;b&gt;a&lt;/b&gt;' (3 rows)"
     )
+    assert list(figure.data[1].text) == ["3", "1"]
     assert figure.data[0].z[0] == (0.0, 100.0) or list(figure.data[0].z[0]) == [0.0, 100.0]

@@ -130,7 +130,7 @@ def test_sides_have_the_colours_of_their_methods() -> None:
     bars = figures_cost.cost_figure(figures_cost.cost_info(compared(), info))
 
     assert {trace.name: trace.marker.color for trace in figure.data[:2]} == {
-        "LoRA": "#0072B2",
+        "LoRA": "#1F83C6",
         "Full fine-tuning": "#D55E00",
     }
     assert [list(trace.x) for trace in bars.data] == [[0.167, 0.333], [0.167, 0.167]]
