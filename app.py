@@ -10,9 +10,10 @@ from contextlib import asynccontextmanager
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from jobs import admin
 from pages import live, problems
 
 
@@ -34,9 +35,22 @@ async def healthz(request: Request) -> JSONResponse:
     )
 
 
+async def admin_session(request: Request) -> Response:
+    """Give a browser that shows a session signed by us the cookie that keeps it, out of reach of scripts."""
+    session = (await request.body()).decode("ascii", "replace")
+    if not admin.is_session(session):
+        return Response(status_code=403)
+    answer = Response(status_code=204)
+    answer.set_cookie(
+        admin.COOKIE, session, max_age=admin.SESSION_SECONDS, httponly=True, samesite="strict",
+        secure=request.url.scheme == "https",
+    )  # fmt: skip
+    return answer
+
+
 app = st.App(
     "pages/__init__.py",
     lifespan=lifespan,
-    routes=[Route("/healthz", healthz)],
+    routes=[Route("/healthz", healthz), Route("/admin-session", admin_session, methods=["POST"])],
     on_script_error=problems.draw,
 )

@@ -88,6 +88,12 @@ def count(spec: GridSpec) -> Count:
     return Count(len(places), trainings_, results, again)
 
 
+def scorings(spec: GridSpec) -> int:
+    """How many runs score a base model without training it, beside the trainings of `count`."""
+    places = {(data, model, size) for part in spec.parts for data, model, _, size in part.places}
+    return len(places) * (1 + spec.few_shot)
+
+
 def trainings_per_cell(spec: GridSpec, part: Part, model: str, method: Method) -> int:
     """How many trainings a part asks of each of its cells, for one seed."""
     return sum(len(list(_shared(configs))) for configs in _configs(spec, part, model, method).values())

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import yaml  # type: ignore[import-untyped]
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from engine import space
 from engine.errors import ConfigError, ShortlistError
@@ -33,6 +34,19 @@ def _known_schedules(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+MUST = {
+    "greater_than": "must be above {gt:g}",
+    "greater_than_equal": "must be {ge:g} or more",
+    "less_than": "must be below {lt:g}",
+    "less_than_equal": "must be {le:g} or less",
+    **dict.fromkeys(("float_parsing", "float_type"), "must be a number such as 3e-4"),
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "must be a whole number"),
+    "string_pattern_mismatch": "must be lower-case letters, digits and hyphens, at most 31 of them",
+    "too_short": "must not be empty",
+    "missing": "is missing",
+    "extra_forbidden": "is no name of a field",
+    "enum": "must be {expected}",
+}
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
 Several = AfterValidator(_distinct)
 Names = Annotated[tuple[str, ...], Field(min_length=1), Several]
@@ -182,9 +196,20 @@ def parse_spec(text: str, name: str = "the spec") -> GridSpec:
         raise ConfigError(f"{name} cannot be read as a grid spec: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
-        raise ConfigError(f"{name}: {_field(first['loc'])}: {first['msg']}.") from error
+        raise ConfigError(f"{name}: {_field(first['loc'])}: {_said(first)}.") from error
     except ShortlistError as error:
         raise ConfigError(f"{name}: {error}") from error
+
+
+def _said(error: ErrorDetails) -> str:
+    """What must hold and what stands there, in our words; pydantic's for what a spec seldom has."""
+    if error["type"] == "value_error":
+        return str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] not in MUST:
+        return str(error["msg"])
+    must = MUST[error["type"]].format(**error.get("ctx", {}))
+    shown = not isinstance(error["input"], dict | list | tuple)
+    return f"{must}, but is {error['input']!r}" if shown else must
 
 
 def _field(where: tuple[int | str, ...]) -> str:

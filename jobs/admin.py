@@ -5,11 +5,14 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import time
 
 from engine import settings as settings_module
 from engine.settings import Settings
 
 TOKEN_BYTES = 18
+SESSION_SECONDS = 12 * 3600
+COOKIE = "shortlist_admin"
 
 
 def token(settings: Settings | None = None) -> tuple[str, bool]:
@@ -30,3 +33,22 @@ def is_token(text: str | None, settings: Settings | None = None) -> bool:
     """Whether a person gave the admin token; takes as long for a near miss as for a wild guess."""
     known, _ = token(settings)
     return bool(known) and hmac.compare_digest((text or "").encode(), known.encode())
+
+
+def session(settings: Settings | None = None) -> str:
+    """What a browser keeps in place of the token, for SESSION_SECONDS: the time of its end, signed."""
+    end = str(int(time.time()) + SESSION_SECONDS)
+    return f"{end}.{_signed(end, settings)}"
+
+
+def is_session(text: str | None, settings: Settings | None = None) -> bool:
+    """Whether it was signed with this home's token, as it is now, and has not ended."""
+    end, _, signature = (text or "").partition(".")
+    if not end.isascii() or not end.isdecimal() or int(end) < time.time():
+        return False
+    return hmac.compare_digest(signature.encode(), _signed(end, settings).encode())
+
+
+def _signed(text: str, settings: Settings | None) -> str:
+    known, _ = token(settings)
+    return hmac.digest(known.encode(), text.encode(), "sha256").hex() if known else secrets.token_hex()

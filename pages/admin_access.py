@@ -11,17 +11,19 @@ from engine.errors import ShortlistError
 from jobs import admin
 from pages import words
 
-TOKEN, SAID = "admin_token", "admin_said"
+TOKEN, SAID, REMEMBER = "admin_token", "admin_said", "admin_remember"
 
 
 def allowed() -> bool:
-    """Whether this session has given the token; asked anew at each rerun."""
-    return admin.is_token(st.session_state.get(TOKEN))
+    """Whether this window, or the browser since, has given the token; asked anew at each rerun."""
+    given = admin.is_token(st.session_state.get(TOKEN))
+    return given or admin.is_session(st.context.cookies.get(admin.COOKIE))
 
 
 def door() -> bool:
     """Whether actions may be drawn; otherwise the form that asks for the token is."""
     if allowed():
+        _remember()
         return True
     with st.form("admin_door", border=True, width=560):
         st.markdown("**Actions need the admin token**")
@@ -37,6 +39,13 @@ def door() -> bool:
     if st.session_state.pop("admin_refused", False):
         st.error("This is not the admin token. Run `python cli.py admin-token` where the pages are served.")
     return False
+
+
+def _remember() -> None:
+    """Let the browser keep a signed session, so that a reload does not ask again; see app.admin_session."""
+    if st.session_state.pop(REMEMBER, False):
+        ask = f"fetch('/admin-session', {{method: 'POST', body: '{admin.session()}'}})"
+        st.html(f"<script>{ask}</script>", unsafe_allow_javascript=True)
 
 
 def button(
@@ -77,6 +86,6 @@ def say() -> None:
 def _open() -> None:
     given = st.session_state.get("admin_given", "").strip()
     if admin.is_token(given):
-        st.session_state[TOKEN] = given
+        st.session_state.update({TOKEN: given, REMEMBER: True})
     else:
         st.session_state.admin_refused = True

@@ -11,6 +11,7 @@ import yaml  # type: ignore[import-untyped]
 from engine import grid as grids_engine
 from engine import gridcost, grids, models, settings, space
 from engine.errors import ShortlistError
+from engine.findings import counted
 from engine.gridspec import GridSpec, parse_spec
 from engine.records import Method
 from jobs import grid, gridfiles, stack
@@ -130,18 +131,24 @@ def _launch(text: str, active: str | None) -> None:
         return
     again = f", at most {size.repeats} more with second seeds" if size.repeats else ""
     time = "not known yet how long" if hours is None else f"about {words.duration(3600 * hours)}"
+    untuned = grids_engine.scorings(spec)
     with st.container(border=True, key="grid_size"):
         st.markdown(
             words.plain(
                 f"{size.trainings:,} trainings give {size.results:,} results in {size.cells:,} cells{again}; "
-                f"{time} with {workers} worker{'s' if workers != 1 else ''}."
+                f"with {counted(untuned, 'scoring')} of untuned models {size.trainings + untuned:,} runs. "
+                f"{time[0].upper()}{time[1:]} with {workers} worker{'s' if workers != 1 else ''}."
             )
         )
+        if active:
+            st.caption(
+                words.plain(f"Grid {active} is active. Stop it, or let it end, before another starts.")
+            )
         if st.button(
             f"Start {size.trainings:,} trainings",
             key="grid_start",
             type="primary",
-            disabled=not size.trainings,
+            disabled=not size.trainings or active is not None,
         ):
             with st.spinner("The datasets are cut to size and the runs are planned"):
                 admin_access.act(_start, text)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from engine import grids
+from engine.findings import counted
 from engine.records import Method
 from jobs import grid, gridstatus
 from jobs.gridboard import GridState
@@ -26,8 +28,8 @@ WIDTH = 140
 
 def show() -> None:
     """One grid, live; then the door, behind which a new one is defined."""
-    grids = gridstatus.all_grids()
-    names = [found.version for found in grids]
+    known = gridstatus.all_grids()
+    names = [found.version for found in known]
     if names:
         version = names[0]
         if admin_grid_form.NEXT in st.session_state:
@@ -43,7 +45,7 @@ def show() -> None:
         )
     st.divider()
     if admin_access.door():
-        admin_grid_form.show(next((found.version for found in grids if found.state.is_active), None))
+        admin_grid_form.show(next((found.version for found in known if found.state.is_active), None))
 
 
 @st.fragment(run_every=LIVE_SECONDS)
@@ -57,7 +59,7 @@ def _live(version: str) -> None:
     if found.held:
         st.caption("It stands still while studies run or wait: they come first.")
     if found.runs:
-        st.progress(found.ended / found.runs, f"{found.ended:,} of {found.runs:,} runs ended{left(found)}")
+        st.progress(found.ended / found.runs, ended(found))
     _numbers(found)
     if admin_access.allowed():
         _actions(found)
@@ -72,6 +74,15 @@ def finding(found: GridStatus) -> str:
     share = f"{100 * found.ended / found.runs:.0f} % done" if found.runs else "nothing planned"
     failed = f", {found.failed} failed" if found.failed else ""
     return words.plain(f"Grid {found.version}: {share}{failed}")
+
+
+def ended(found: GridStatus) -> str:
+    """How many runs have ended, and of which kinds all of them are."""
+    trainings = sum(cell.runs for cell in found.cells)
+    kinds = (
+        f"{counted(trainings, 'training')}, {counted(found.runs - trainings, 'scoring')} of untuned models"
+    )
+    return f"{found.ended:,} of {found.runs:,} runs ended{left(found)}: {kinds}"
 
 
 def left(found: GridStatus) -> str:
@@ -106,6 +117,17 @@ def _actions(found: GridStatus) -> None:
         if found.failed:
             label = f"Retry {found.failed} failed run{'s' if found.failed > 1 else ''}"
             admin_access.button(label, "grid_retry", _retry, version)
+        if state is GridState.FINISHED and version not in {known.version for known in grids.versions()}:
+            _publish_link(version)
+
+
+def _publish_link(version: str) -> None:
+    if st.button("Compare and publish", key="grid_publish", on_click=_to_publish, args=(version,)):
+        st.rerun(scope="app")
+
+
+def _to_publish(version: str) -> None:
+    st.session_state.update({"admin_section": "Versions", "publish_grid": version, "compared": version})
 
 
 def _retry(version: str) -> None:

@@ -180,9 +180,9 @@ def _change(found: dict[str, gridversions.VersionFacts], current: str | None) ->
     with st.container(horizontal=True, vertical_alignment="bottom", key="version_row"):
         version = st.selectbox("Version", sorted(found, reverse=True), key="version", width=280)
         measured = found[version].provenance == "measured"
-        admin_access.button(
-            f"Let shortlists come from {version}", "version_use", _use, version,
-            disabled=version == current or not measured,
+        asked = st.button(
+            f"Use {version}", key="version_ask", disabled=version == current or not measured,
+            help="It shows first what would change.",
         )  # fmt: skip
         st.download_button(
             "Export", lambda: exchange.export_version(version), f"{version}.zip", key="version_export",
@@ -193,10 +193,29 @@ def _change(found: dict[str, gridversions.VersionFacts], current: str | None) ->
             admin_access.button(f"Delete {version}", "version_remove", exchange.remove_version, version)
     if version == current:
         st.caption("Shortlists come from this version. To roll back, choose another one.")
+    elif measured:
+        _ask(version, current, asked)
+
+
+def _ask(version: str, current: str | None, asked: bool) -> None:
+    """What would change for everybody's next study; then the button that does it."""
+    if asked:
+        st.session_state.asked_version = version
+    if st.session_state.get("asked_version") != version:
+        return
+    with st.container(border=True, key="version_change"):
+        with st.spinner("Both recommendations are computed"):
+            changes = _changes(current, version, 0)
+        _difference(changes, current, version)
+        st.text("New studies of everybody here would get these shortlists; finished studies stay.")
+        admin_access.button(
+            f"Let shortlists come from {version}", "version_use", _use, version, kind="primary"
+        )
 
 
 def _use(version: str) -> str:
     grids.set_current(version)
+    st.session_state.pop("asked_version", None)
     st.cache_data.clear()
     return f"Shortlists now come from {version}."
 

@@ -54,8 +54,9 @@ def _rows() -> None:
     _compare(rows)
     pages = -(-len(rows) // PAGE)
     page = st.pagination(pages, key="page") if pages > 1 else 1
-    for title, place in zip(TITLES, st.columns(WIDTHS), strict=True):
-        place.caption(title)
+    with st.container(border=True, key="list_head"):  # a row without its border, so that columns agree
+        for title, place in zip(TITLES, st.columns(WIDTHS), strict=True):
+            place.caption(title)
     for row in rows[PAGE * (page - 1) : PAGE * page]:
         _line(row)
 

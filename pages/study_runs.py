@@ -14,19 +14,19 @@ from jobs import studies
 from jobs.views import RunView, StudyView
 from pages import compare, words
 
-COLUMNS = {
-    "run": st.column_config.TextColumn("Run", pinned=True, width=185),
-    "config": st.column_config.TextColumn("Config", width=235),
-    "status": st.column_config.TextColumn("Status", width=75),
+COLUMNS = {  # what a narrow window shows comes first
+    "run": st.column_config.TextColumn("Run", pinned=True, width=165),
     "progress": st.column_config.ProgressColumn(
         "Progress", min_value=0, max_value=100, format="%d %%", width=110
     ),
     "now": st.column_config.TextColumn("Now", width=250),
-    "dev": st.column_config.TextColumn("Dev (selects)", width=140),
     "test": st.column_config.TextColumn("Test (reports)", width=140),
+    "dev": st.column_config.TextColumn("Dev (selects)", width=140),
     "gap": st.column_config.TextColumn("First on dev is better by", width=175),
-    "diagnosis": st.column_config.TextColumn("Losses", width=130),
     "time": st.column_config.TextColumn("Time", width=60),
+    "status": st.column_config.TextColumn("Status", width=75),
+    "diagnosis": st.column_config.TextColumn("Losses", width=130),
+    "config": st.column_config.TextColumn("Config", width=235),
 }
 UNKNOWN = "its process was lost more often than it is retried."
 LIVE = ("progress", "now")

@@ -70,7 +70,7 @@ def test_a_grid_of_four_runs_from_admin_to_publication(
     _gives(page, token)
 
     _defines_a_grid(page)
-    page.get_by_text("3 trainings give 3 results in 1 cells").wait_for(timeout=30_000)
+    page.get_by_text("3 trainings give 3 results in 1 cells; with 1 scoring of").wait_for(timeout=30_000)
     _settle(page)
     _tall(page, screenshots / "admin-new-grid-1440.png")
     page.get_by_role("button", name="Start 3 trainings").click()
@@ -91,6 +91,7 @@ def test_a_grid_of_four_runs_from_admin_to_publication(
     _tall(page, screenshots / "admin-publish-1440.png")
     page.get_by_role("button", name="Publish tiny").click()
     page.get_by_text("Version tiny is published").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Use tiny").click()
     page.get_by_role("button", name="Let shortlists come from tiny").click()
     page.get_by_role("heading", name=re.compile("Shortlists come from tiny: 3 results")).wait_for(
         timeout=30_000

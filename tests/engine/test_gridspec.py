@@ -36,8 +36,11 @@ def test_a_spec_reads_its_own_record_back() -> None:
         ({"parts": [{**PART, "seeds": [-1]}]}, "the spec: seeds.0: "),
         ({"parts": [PART, {**PART, "methods": ["qlora"]}]}, "the spec: parts.1.methods.0: "),
         ({**PART, "datasets": ["a", "a"]}, "the spec: datasets: .*stands there twice"),
-        ({**PART, "dev_rows": 201}, "the spec: dev_rows: .*less than or equal to 200"),
-        ({**PART, "space": {"lora": {"learning_rate": [2]}}}, "the spec: space.lora.learning_rate.0: "),
+        ({**PART, "dev_rows": 201}, "the spec: dev_rows: must be 200 or less, but is 201"),
+        (
+            {**PART, "space": {"lora": {"learning_rate": [2]}}},
+            "the spec: space.lora.learning_rate.0: must be below 1, but is 2",
+        ),
         ({**PART, "space": {"lora": {"learning_rate": [1e-3]}}}, "space.lora: adapters are for lora"),
         ({**PART, "space": {"full": LORA}}, "space.full: adapters are for lora"),
         (
@@ -49,6 +52,11 @@ def test_a_spec_reads_its_own_record_back() -> None:
 def test_a_wrong_field_is_named(fields: dict[str, object], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         spec_of(**fields)
+
+
+def test_what_is_no_number_is_told_so_in_plain_words() -> None:
+    with pytest.raises(ConfigError, match="learning_rate.0: must be a number such as 3e-4, but is 'fast'"):
+        spec_of(**PART, space={"lora": {**LORA, "learning_rate": ["fast"]}})
 
 
 def test_what_is_no_yaml_is_refused() -> None:
@@ -73,6 +81,7 @@ def test_a_dear_part_can_search_a_smaller_space() -> None:
 
     assert [len(spec.configs(MODEL, Method.FULL, part)) for part in spec.parts] == [18, 3]
     assert grid.count(spec).results == 2 * 18 + 2 * 3
+    assert grid.scorings(spec) == 2 * 2
 
 
 def test_the_count_knows_what_shares_a_training() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import pytest
+
 from jobs import admin
 
 
@@ -30,3 +32,20 @@ def test_an_empty_token_file_lets_nobody_in(home: Path) -> None:
     (home / "admin-token").touch()
 
     assert not admin.is_token("")
+
+
+def test_a_session_opens_the_door_until_it_ends_or_the_token_changes(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = admin.session()
+    assert admin.is_session(session)
+
+    end, _, signature = session.partition(".")
+    assert not admin.is_session(f"{int(end) + 1}.{signature}")
+    assert not any(admin.is_session(text) for text in (None, "", end, f"{end}.", "é.x", admin.token()[0]))
+    monkeypatch.setattr(admin.time, "time", lambda: int(end) + 1.0)
+    assert not admin.is_session(session)
+    monkeypatch.undo()
+    monkeypatch.setenv("SHORTLIST_HOME", str(home))
+    (home / "admin-token").write_text("another\n")
+    assert not admin.is_session(session)

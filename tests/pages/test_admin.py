@@ -84,7 +84,9 @@ def test_what_a_grid_will_be_is_counted_while_it_is_defined(
     app.text_input(key="full_epochs").set_value("1, 2").run()
 
     assert app.header[0].value == "No grid was started here yet"
-    assert "24 trainings give 60 results in 4 cells" in texts(app).replace("\\", "")
+    assert "24 trainings give 60 results in 4 cells; with 2 scorings of untuned models 26 runs." in (
+        texts(app).replace("\\", "")
+    )
     assert not app.exception
 
 
@@ -123,6 +125,18 @@ def test_a_running_grid_is_steered(
     assert not app.exception
 
 
+@needs_weights
+def test_a_second_grid_cannot_start_beside_the_first_and_is_told_so(
+    source: Path, client: Redis, app: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(source, monkeypatch)
+    with_token(app, "Grids")
+
+    assert app.button(key="grid_start").disabled
+    assert "Grid t1 is active. Stop it, or let it end, before" in texts(app).replace("\\", "")
+    assert not app.exception
+
+
 def test_a_click_counts_only_while_the_token_is_right(
     source: Path, client: Redis, app: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +172,9 @@ def test_versions_are_listed_and_the_one_in_use_can_be_changed(
     with_token(app, "Versions")
     before = app.header[0].value
     app.selectbox(key="version").set_value("v1").run()
+    app.button(key="version_ask").click().run()
+    assert "New studies of everybody here would get these shortlists" in texts(app)
+    assert grids.current() == "v2"
 
     app.button(key="version_use").click().run()
 
