@@ -57,7 +57,7 @@ def why_not(found: Profile, records: int) -> str | None:
     """Why a column is no input by itself, for a person; None where it is a text like the main one."""
     if found.kind is Kind.EMPTY or found.filled < RARE * records:
         return "empty" if found.kind is Kind.EMPTY else "empty in nearly all rows"
-    if found.commonest > CONSTANT:
+    if found.commonest * found.filled > CONSTANT * records:
         return "the same in nearly all rows"
     if REASONS.search(found.name):
         return "by its name it comes with the answer, so new rows will not have it"

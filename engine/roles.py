@@ -143,8 +143,8 @@ def _other_labels(task: Task, chosen: Chosen, profiles: Sequence[Profile], table
     """Why the guessed label must be asked for: another column may be it as well; empty where none may."""
     if task is not Task.CLASSIFICATION or Role.TARGET not in chosen or chosen[Role.TARGET][1] == CHOSEN:
         return ""
-    target = next(p for p in profiles if p.column == chosen[Role.TARGET][0])
-    if target.name in SURE_LABEL.split():
+    target = next((p for p in profiles if p.column == chosen[Role.TARGET][0]), None)
+    if target is None or target.name in SURE_LABEL.split():
         return ""
     used = {c for column, _ in chosen.values() for c in columns_of(column, table.columns)}
     named = [p for p in profiles if p.column not in used and p.name in f"{LABEL} {TARGET}".split()]

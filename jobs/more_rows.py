@@ -92,6 +92,10 @@ def _result(best: RunSpec) -> RunResult:
 
 
 def _rows(result: RunResult) -> int:
+    if "train_rows" not in result.facts:
+        raise ConfigError(
+            "This study does not say on how many rows it was trained, so fewer cannot be tried."
+        )
     return int(result.facts["train_rows"])
 
 

@@ -32,6 +32,11 @@ def text(number: int) -> str:
     return f"Good day, the {' '.join(words)}, order {number}."
 
 
+def passage(number: int) -> str:
+    """A text that is longer than a question about it."""
+    return " ".join(text(number + i) for i in (100, 200, 300))
+
+
 RECORDS = [{"text": text(i), "label": TOPICS[i % 3]} for i in range(24)]
 
 
@@ -377,7 +382,7 @@ def test_row_names_as_r_writes_them_are_a_column_without_a_name(tmp_path: Path) 
 
 
 def test_a_bad_line_is_named_in_files_of_any_size(tmp_path: Path) -> None:
-    path = written(tmp_path, '{"text": "a", "label": "b"}\n\n{"text": "c", "label"\n', "a.jsonl")
+    path = written(tmp_path, '{"text": "a text", "label": "b"}\n\n{"text": "c", "label"\n', "a.jsonl")
 
     with pytest.raises(DatasetError, match=r"found 1\. The first reason: Row 2 \(line 3\) is not JSON"):
         dataset.build(path)
@@ -766,7 +771,7 @@ def test_case_18a_an_answer_that_looks_like_json_is_text() -> None:
     "answer", ["[49, 'nuts']", '["a", "b"]', '{"text": "x", "unit": 3}', "[1]", "{1, 2}"]
 )
 def test_answers_that_look_like_lists_stay_text(tmp_path: Path, answer: str) -> None:
-    rows = [{"context": text(i), "question": f"What {text(i + 50)}?", "answer": answer} for i in range(12)]
+    rows = [{"context": passage(i), "question": f"What {text(i + 50)}?", "answer": answer} for i in range(12)]
 
     found = dataset.build(written(tmp_path, json.dumps(rows), "a.json"))
 
@@ -797,7 +802,7 @@ def test_real_lists_are_alternatives_and_objects_are_answers_as_json(tmp_path: P
 def test_a_column_of_a_table_is_lists_where_every_cell_is_one(
     tmp_path: Path, cell: str, answers: tuple[str, ...]
 ) -> None:
-    rows = [{"context": text(i), "question": f"What {text(i + 50)}?", "answers": cell} for i in range(12)]
+    rows = [{"context": passage(i), "question": f"What {text(i + 50)}?", "answers": cell} for i in range(12)]
     path = tmp_path / "a.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
 
@@ -807,7 +812,7 @@ def test_a_column_of_a_table_is_lists_where_every_cell_is_one(
 
 
 def test_one_cell_that_is_no_list_makes_a_column_text(tmp_path: Path) -> None:
-    rows = [{"context": text(i), "question": f"{text(i + 50)}?", "answers": "['a', 'b']" if i else "plain"}
+    rows = [{"context": passage(i), "question": f"{text(i + 50)}?", "answers": "['a', 'b']" if i else "plain"}
             for i in range(12)]  # fmt: skip
     path = tmp_path / "a.csv"
     pd.DataFrame(rows).to_csv(path, index=False)
@@ -823,7 +828,7 @@ def squad2(number: int) -> dict[str, Any]:
 
 
 def test_unanswerable_questions_are_said_and_may_be_learned(tmp_path: Path) -> None:
-    paragraphs = [{"context": text(i), "qas": [squad2(2 * i), squad2(2 * i + 1)]} for i in range(12)]
+    paragraphs = [{"context": passage(i), "qas": [squad2(2 * i), squad2(2 * i + 1)]} for i in range(12)]
     document = {"version": "v2.0", "data": [{"title": "Tesla", "paragraphs": paragraphs}]}
     path = written(tmp_path, json.dumps(document), "dev-v2.0.json")
 
@@ -833,7 +838,7 @@ def test_unanswerable_questions_are_said_and_may_be_learned(tmp_path: Path) -> N
     assert (plainly.total_rows, len(plainly.rows), len(learned.rows)) == (24, 16, 24)
     assert "can be learned" in messages(plainly, "unanswerable")[0]
     assert learned.rows[0].targets == ("no answer",)
-    flat = [{"context": text(i), "question": f"{text(i)}?", "answers": {"text": [], "answer_start": []}}
+    flat = [{"context": passage(i), "question": f"{text(i)}?", "answers": {"text": [], "answer_start": []}}
             for i in range(8)]  # fmt: skip
     flat_path = written(tmp_path, json.dumps(flat), "flat.json")
     assert len(dataset.build(flat_path, layout=Layout(no_answer="none")).rows) == 8

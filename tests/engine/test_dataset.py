@@ -324,7 +324,7 @@ def test_inspect_shows_what_was_understood(tmp_path: Path) -> None:
     assert seen.role_reasons[Role.SOURCE]
     assert seen.splits == {"train": 10, "dev": 5, "test": 5}
     assert seen.preview[1] == {"id": "1", "text": rows[1]["text"], "label": "bad"}
-    assert [i.message for i in seen.issues if i.code == "unused_columns"] == ["Not used: 'id'."]
+    assert [i.message for i in seen.issues if i.code == "unused_columns"] == ["Not used: 'id' (ids)."]
 
 
 def test_the_person_may_change_task_and_columns(tmp_path: Path) -> None:
@@ -469,7 +469,9 @@ def test_an_empty_input_leaves_the_instruction_alone(tmp_path: Path) -> None:
 
     found = dataset.build(jsonl(tmp_path / "a.jsonl", rows))
 
-    assert [row.inputs[Role.PROMPT] for row in found.rows[:2]] == [sentence(0) + "\nextra", sentence(1)]
+    both, alone = (row.inputs[Role.PROMPT] for row in found.rows[:2])
+    assert both == f"instruction: {sentence(0)}\ninput: extra"
+    assert alone == f"instruction: {sentence(1)}"
 
 
 def test_the_id_depends_on_content_mapping_and_seed_only(tmp_path: Path) -> None:

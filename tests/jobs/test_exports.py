@@ -138,7 +138,7 @@ def test_what_is_kept_is_json(client: Redis, files: Artifacts) -> None:
 
     facts = json.loads(files.read_export(NO_WEIGHTS, exports.FACTS) or b"")
     assert facts["parts"] == ["script", "card"]
-    assert set(facts["left_out"]) == {"adapter", "merged"}
+    assert set(facts["left_out"]) == {"adapter", "merged", "gguf-f16", "gguf-q8_0"}
 
 
 def test_an_export_of_weights_goes_to_the_hub_one_with_rows_does_not(
