@@ -373,7 +373,8 @@ def _prompt_and_response(profiles: Sequence[Profile]) -> tuple[Task | None, str]
         prompt = asked
     if prompt is None or response is None:
         return None
-    label = _named(profiles, SURE_LABEL, *NO_TEXT)
+    judged = next((p for p in profiles if p.binary and p.name.startswith("is_")), None)
+    label = _named(profiles, SURE_LABEL, *NO_TEXT) or judged
     if label and label.is_label_like and _is_answer(response):
         return None, _or_label(label, response)
     return Task.GENERATION, f"{_quoted(prompt)} and the response to it are there."

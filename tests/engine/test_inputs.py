@@ -194,6 +194,7 @@ def test_a_number_and_its_word_are_one_label(tmp_path: Path) -> None:
         [{"context": text(i), "answer": f"{about(i)}?", "question": f"thing {i}"} for i in range(40)],
         [{"summary": text(i), "document": about(i)} for i in range(40)],
         [{"prompt": text(i), "response": text(i + 99), "label": LABELS[i % 3]} for i in range(40)],
+        [{"prompt": text(i), "response": text(i + 99), "is_safe": bool(i % 2)} for i in range(40)],
         [{"question": text(i), "answer": text(i + 99), "category": LABELS[i % 3]} for i in range(40)],
     ],
 )
