@@ -43,7 +43,9 @@ def session(settings: Settings | None = None) -> str:
 
 def is_session(text: str | None, settings: Settings | None = None) -> bool:
     """Whether it was signed with this home's token, as it is now, and has not ended."""
-    end, _, signature = (text or "").partition(".")
+    if not isinstance(text, str):
+        return False
+    end, _, signature = text.partition(".")
     if not end.isascii() or not end.isdecimal() or int(end) < time.time():
         return False
     return hmac.compare_digest(signature.encode(), _signed(end, settings).encode())
