@@ -36,13 +36,18 @@ FACTS = {
 
 def choose(task: Task | None) -> tuple[BaseModel, Method]:
     """The model and method; unless changed the default one."""
-    known = sorted(models.registry(), key=lambda m: (not _usable(m), m.embedded, m.parameters))
+    known = sorted(models.registry(), key=_order)
     if st.session_state.setdefault("model", models.default().id) not in [model.id for model in known]:
         st.session_state.model = models.default().id  # an added model that was removed meanwhile
     _list(known)
     chosen = models.get(st.session_state.model)
     _details(chosen)
     return chosen, _method(chosen, task)
+
+
+def _order(model: BaseModel) -> tuple[bool, bool, bool, int]:
+    """What can be trained here first, and of that what needs no download."""
+    return not _usable(model), model.hub_id is not None, model.embedded, model.parameters
 
 
 def current() -> BaseModel:

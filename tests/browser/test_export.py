@@ -38,8 +38,8 @@ def test_everything_of_the_winner_is_exported_compared_and_repeated(
     page.get_by_role("button", name="Export everything").click()
     page.get_by_role("button", name="Cancel").wait_for(timeout=60_000)
 
-    badges = page.get_by_text("Same answers on 103 of 103 test rows")
-    expect(badges).to_have_count(2, timeout=300_000)
+    page.get_by_role("button", name="Download zip").wait_for(timeout=400_000)
+    assert page.get_by_text("Same answers on 103 of 103 test rows").count() >= 3  # the 8-bit file may differ
     _picture(page, screenshots, WIDE)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download zip").click()

@@ -66,9 +66,10 @@ def test_a_file_becomes_a_verdict(wide: Page, browser: Browser, address: str, sc
 def _chooses(page: Page, model: str) -> None:
     """Click the model's row in the list."""
     table = page.locator(".st-key-model_table [data-testid=stDataFrame]")
+    table.locator("tbody tr", has_text=model).wait_for(state="attached", timeout=30_000)
     names = table.locator("tbody tr").all_inner_texts()
     row = next(number for number, text in enumerate(names) if model in text)
-    table.locator("canvas").first.click(position={"x": 15, "y": 35 * (row + 1) + 17})
+    table.click(position={"x": 15, "y": 35 * (row + 1) + 17})
     expect(page.locator(".st-key-model_details")).to_contain_text(model, timeout=30_000)
 
 
