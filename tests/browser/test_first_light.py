@@ -86,9 +86,9 @@ def _the_winner_answers_new_rows(page: Page) -> None:
     file = {"name": "new.csv", "mimeType": "text/csv", "buffer": rows}
     page.get_by_role("radio", name="Predict", exact=True).click()
     page.locator("input[type=file]").set_input_files(files=[file])
-    page.get_by_text("2 rows answered").wait_for(timeout=60_000)
+    page.get_by_text("2 rows given back, 2 answered").wait_for(timeout=60_000)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download CSV").click()
+        page.get_by_role("button", name="Download your file with answers").click()
     lines = Path(download.value.path()).read_text().splitlines()
     assert len(lines) == 3
     assert "I was charged twice this month" in lines[1]
