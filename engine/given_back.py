@@ -69,7 +69,8 @@ class GivenBack:
     def encode(self, suffix: str) -> bytes:
         """In one of FORMATS; a text table with the user's own delimiter where the format is theirs."""
         if suffix in (".csv", ".tsv"):
-            own = self.table.layout.delimiter if suffix == self.suffix else None
+            several = len(self.table.columns) > 1  # of one column no delimiter can be read
+            own = self.table.layout.delimiter if several and suffix == self.suffix else None
             return self._delimited(own or ("\t" if suffix == ".tsv" else ","))
         if suffix == ".jsonl":
             return "".join(f"{_json(record)}\n" for record in self.records()).encode()

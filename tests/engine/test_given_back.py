@@ -93,3 +93,12 @@ def test_a_baseline_says_how_sure_it_is_and_keeps_what_it_measured(tmp_path: Pat
     kept = confidence.kept(tmp_path)
     assert kept is not None and kept.sentence() == note
     assert baselines.names(Task.CLASSIFICATION)[1] == spec.name
+
+
+def test_a_csv_of_one_column_comes_back_with_commas(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text("message\n" + "".join(f"a text of some words {i}\n" for i in range(6)))
+
+    found = GivenBack(reading.read(path), ANSWERS)
+
+    assert found.encode(found.suffix).decode().splitlines()[0] == "message,prediction,valid,confidence"
