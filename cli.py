@@ -294,7 +294,8 @@ def more_rows(
     if json:
         print_json(curve.to_dict())
     else:
-        out.print(f"{sentence(curve)[:1].upper()}{sentence(curve)[1:]}", markup=False, soft_wrap=True)
+        said = sentence(curve)
+        out.print(f"{said[:1].upper()}{said[1:]}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -326,8 +327,8 @@ def predict(
     if run != study_or_run:
         err.print(predictions.told(run), markup=False, soft_wrap=True)
     if to is None:
-        text = found.suffix in (".parquet", ".xlsx")
-        sys.stdout.buffer.write(found.encode(".csv" if text else found.suffix))
+        is_binary = found.suffix in (".parquet", ".xlsx")
+        sys.stdout.buffer.write(found.encode(".csv" if is_binary else found.suffix))
     else:
         to.write_bytes(found.encode(to.suffix.lower()))
     for line in (found.told, *found.notes):

@@ -34,7 +34,7 @@ from engine import (  # noqa: E402
 )
 from engine.encode import Encoder, encoder  # noqa: E402
 from engine.kept import Dataset  # noqa: E402
-from engine.metrics import METRICS, TITLES  # noqa: E402
+from engine.metrics import METRICS, TITLES, points  # noqa: E402
 from engine.prompts import Form  # noqa: E402
 from engine.records import Config, Score  # noqa: E402
 from engine.watch import Hooks  # noqa: E402
@@ -91,7 +91,7 @@ def main() -> None:
             line |= measured(datasets[name], folder, template == INSTRUCTED, what)
             with asked.out.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
-            print(name, template, what, points(Score.from_dict(line["score"])), flush=True)
+            print(name, template, what, points(Score.from_dict(line["score"]), loss=False), flush=True)
 
 
 def cut(source: Path, root: Path) -> dict[str, Dataset]:
@@ -158,7 +158,7 @@ def prompts_table(lines: Lines) -> Iterator[str]:
         bare, instructed = four[2:]
         gain = "not measured yet"
         if bare is not None and instructed is not None:
-            gain = points(_difference(instructed["rows"], bare["rows"]))
+            gain = points(_difference(instructed["rows"], bare["rows"]), loss=False)
         yield f"| {_title(name, lines)} | {' | '.join(map(_cell, four))} | {gain} |"
 
 
@@ -187,7 +187,7 @@ def rivals_table(lines: Lines, datasets: dict[str, Dataset]) -> Iterator[str]:
             found = _difference(of_model[TUNED]["rows"], rival["rows"])
             ahead.append(found.value)
             clear += found.low > 0
-            gain = points(found)
+            gain = points(found, loss=False)
         yield f"| {_title(name, lines)} | {' | '.join([*cells, *map(_cell, of_model.values())])} | {gain} |"
     yield ""
     won = sum(value > 0 for value in ahead)
@@ -222,12 +222,7 @@ def _mean(line: dict[str, Any]) -> float:
 
 
 def _cell(line: dict[str, Any] | None, missing: str = "not measured yet") -> str:
-    return missing if line is None else points(Score.from_dict(line["score"]))
-
-
-def points(score: Score) -> str:
-    """'80.0 (71.1 to 86.7)'."""
-    return f"{100 * score.value:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f})"
+    return missing if line is None else points(Score.from_dict(line["score"]), loss=False)
 
 
 if __name__ == "__main__":

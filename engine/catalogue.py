@@ -68,6 +68,10 @@ class BaseModel:
         """Whether its weights come with the product."""
         return self.folder is not None and not self.local
 
+    def reads(self, max_length: int | None) -> int:
+        """The most tokens of a row that are read: `max_length`, at most the context; None: the context."""
+        return min(max_length or self.context_length, self.context_length)
+
     @property
     def launchable(self) -> bool:
         """Whether it can be trained; a hub model needs a pinned revision."""

@@ -202,8 +202,7 @@ def of_run(spec: RunSpec, dataset: Dataset, tokenizer: Any) -> Encoder:
     """The encoder of a run: its template, its rows and labels, and the model's context."""
     form = Form(spec.task, spec.template, dataset.labels, all_turns=spec.assistant_only_loss)
     rows = train_rows(spec, readable(dataset, tokenizer)[0])
-    context = models.get(spec.model).context_length
-    return encoder(form, tokenizer, rows, min(spec.max_length or context, context))
+    return encoder(form, tokenizer, rows, models.get(spec.model).reads(spec.max_length))
 
 
 def of_rows(
@@ -216,8 +215,7 @@ def of_rows(
     """How a run of this model would read a dataset, all training rows taken."""
     form = Form(dataset.task, prompts.chosen_template(template, dataset, model), dataset.labels)
     usable, _ = readable(dataset, tokenizer)
-    limit = min(max_length or model.context_length, model.context_length)
-    return encoder(form, tokenizer, usable.split("train"), limit)
+    return encoder(form, tokenizer, usable.split("train"), model.reads(max_length))
 
 
 def encoder(form: Form, tokenizer: Any, train_rows: Sequence[Row], max_length: int | None = None) -> Encoder:

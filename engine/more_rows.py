@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.metrics import lower_is_better
+from engine.metrics import lower_is_better, number
 from engine.records import Score
 
 SHARES = (4, 2)  # of the training rows: a quarter, a half
@@ -69,7 +69,7 @@ def sentence(curve: RowCurve) -> str:
     """What the curve says, no more than its intervals allow."""
     loss = lower_is_better(curve.metric)
     told = ", ".join(
-        f"{_number(point.score.value, loss)} at {point.rows:,}{' rows' if place == 0 else ''}"
+        f"{number(point.score.value, loss)} at {point.rows:,}{' rows' if place == 0 else ''}"
         for place, point in enumerate(curve.points)
     )
     return f"{told}: {_conclusion(curve, loss)}"
@@ -106,10 +106,6 @@ def _between(least: float, most: float, loss: bool) -> str:
     if low == high:
         return f"about {low}{' nats' if loss else ' point' if low == '1' else ' points'}"
     return f"{low} to {high}{_unit(loss)}"
-
-
-def _number(value: float, loss: bool) -> str:
-    return f"{value:.3f}" if loss else f"{100 * value:.1f}"
 
 
 def _signed(value: float, loss: bool) -> str:

@@ -64,8 +64,8 @@ def of_run(spec: RunSpec, dataset: Dataset) -> Work:
     dev, test = len(dataset.splits["dev"]), len(dataset.splits["test"])
     dev += 0 if spec.folds is None else len(dataset.splits["train"])
     lossy = dev + (test if "loss" in METRICS[dataset.task] else 0)
-    limit = min(spec.max_length or model.context_length, model.context_length)
-    return _counted(Work(len(train), dev, test, 0, 0, 0, 0, 0, lossy), form, train, model, limit)
+    rows = Work(len(train), dev, test, 0, 0, 0, 0, 0, lossy)
+    return _counted(rows, form, train, model, model.reads(spec.max_length))
 
 
 def typical(tokens: int) -> Work:
